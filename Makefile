@@ -1,0 +1,48 @@
+# make run    build and start the demo          make test   everything the tests need, then all of them
+# make build  one static binary in bin/weir     make check  lint, architecture, make test: what CI runs
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := build
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+CACHE := $(CURDIR)/.cache
+LINT_VERSION := v2.15.0
+LINT := $(CACHE)/bin/golangci-lint-$(LINT_VERSION)
+FUZZTIME ?= 5s
+
+.PHONY: build test race fuzz lint arch check clean
+
+build:
+	CGO_ENABLED=0 go build -trimpath ./...
+
+test: race fuzz
+
+race:
+	go test -race -timeout 10m ./...
+
+# Every fuzz target for a few seconds: a smoke test, not a campaign.
+fuzz:
+	@set -e; for pkg in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+			echo "fuzz $$pkg $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
+		done; \
+	done
+
+$(LINT):
+	@echo "installing golangci-lint $(LINT_VERSION) into .cache/bin (some minutes, once)"
+	@mkdir -p $(CACHE)/bin/tmp
+	GOBIN=$(CACHE)/bin/tmp go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+	@mv $(CACHE)/bin/tmp/golangci-lint $@
+
+lint: $(LINT)
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "run gofmt -w on these"; exit 1; }
+	$(LINT) run ./...
+
+arch:
+	go test -run 'TestImportsPointOneWay' -count=1 .
+
+check: export WEIR_REQUIRE_SERVERS := 1
+check: lint arch test
+
+clean:
+	rm -rf bin

@@ -1,0 +1,75 @@
+package weir
+
+import "io"
+
+// Format is how masked bytes are laid out. The zero value is unknown and is refused.
+type Format uint8
+
+// Formats a masker can look into.
+const (
+	FormatUnknown   Format = iota
+	FormatText             // plain text: key=value, key: value, logs, stack traces, YAML, INI, env, properties, CSV
+	FormatJSON             // one JSON value, or several one after the other (NDJSON, JSON text sequences)
+	FormatForm             // application/x-www-form-urlencoded, and query strings
+	FormatXML              // XML
+	FormatHTML             // HTML
+	FormatSSE              // text/event-stream; each event's data is looked into as JSON or text
+	FormatMultipart        // multipart/*; Shape.Boundary is set; each part by its own type
+	FormatOpaque           // bytes that are what they are; only known secrets are searched, masks keep the length
+)
+
+// Shape tells a masker what it is about to read.
+type Shape struct {
+	Format   Format
+	Boundary string // of FormatMultipart, without the dashes
+	// Part decides the shape of one multipart part by its headers; nil refuses all parts.
+	Part func(header map[string][]string) (Shape, error)
+}
+
+// MaskWriter masks what is written to it and passes it on, holding back no more than
+// may still become a secret. Not for concurrent use.
+type MaskWriter interface {
+	// Write masks p. It does not keep p. After an error nothing more is passed on.
+	io.Writer
+	// Flush passes on all that cannot become part of a secret any more.
+	Flush() error
+	// Close masks and passes on the rest, unfinished values included. It does not
+	// close the writer behind. Input that breaks its format is masked as text, never passed as it is.
+	io.Closer
+}
+
+// Tally counts what was masked, by kind. The zero value is ready. Not for concurrent use.
+type Tally struct {
+	counts map[string]int
+	total  int
+}
+
+// Add counts one masked value of the kind.
+func (t *Tally) Add(kind string) {
+	if t == nil {
+		return
+	}
+	if t.counts == nil {
+		t.counts = make(map[string]int, 4)
+	}
+	t.counts[kind]++
+	t.total++
+}
+
+// Total is the number of values masked.
+func (t *Tally) Total() int {
+	if t == nil {
+		return 0
+	}
+	return t.total
+}
+
+// Each calls f for every kind, in no particular order.
+func (t *Tally) Each(f func(kind string, n int)) {
+	if t == nil {
+		return
+	}
+	for k, n := range t.counts {
+		f(k, n)
+	}
+}

@@ -1,0 +1,71 @@
+package session
+
+import (
+	"context"
+	"time"
+
+	"weir"
+	"weir/vault/secret"
+)
+
+// Hello is what a client presented before it was let in.
+type Hello struct {
+	Protocol weir.Protocol
+	Resource string // resource the client asked for; "" takes it from Login
+	// Login is the login name shown with Secret: "orders.k7f3q2" (access key), "orders" (personal token),
+	// or "" when the protocol carries a bare token.
+	Login  string
+	Secret secret.String
+	Client weir.Client
+}
+
+// Admission is who came in, to what, and until when.
+type Admission struct {
+	Identity weir.Identity
+	Resource weir.Resource
+	Expires  time.Time // absolute
+}
+
+// The controls. A session cannot exist without all of them. Each is safe for concurrent use. An
+// error, a panic and a nil control deny. None of them may keep what it is passed a pointer to.
+type (
+	// Admitter authenticates a client and checks that it may reach the resource. Unknown
+	// and forbidden are the same *weir.Denied.
+	Admitter interface {
+		Admit(ctx context.Context, h *Hello) (*Admission, error)
+	}
+	// Decider decides on one command.
+	Decider interface {
+		Decide(ctx context.Context, who *weir.Identity, res *weir.Resource, cmd *weir.Command) (weir.Verdict, error)
+	}
+	// Holder waits until the hold is approved and then uses the approval up. A *weir.Denied
+	// says that it was not; its Request is set. It returns early when ctx ends (the client went away).
+	Holder interface {
+		Hold(ctx context.Context, h *weir.Hold) (weir.Grant, error)
+	}
+	// Masker makes what masks one session: every secret that the gateway holds, and the one the
+	// client presented, are known to it. If it cannot be made the session is refused.
+	Masker interface {
+		Open(ctx context.Context, info *weir.SessionInfo, presented secret.String) (Mask, error)
+	}
+	// Recorder puts one entry of a recording where a crash cannot lose it.
+	Recorder interface {
+		Record(ctx context.Context, r *weir.Record) error
+	}
+	// Auditor keeps one audit event.
+	Auditor interface {
+		Audit(ctx context.Context, e *weir.Event) error
+	}
+)
+
+// Mask masks for one session. Safe for concurrent use; a Tally and a MaskWriter are not.
+type Mask interface {
+	// Value appends the masked form of value to dst and returns it. name is what the value is
+	// called where it stands (a header, a column, a form field), or "". It does not keep value.
+	Value(dst []byte, name string, value []byte, t *weir.Tally) []byte
+	// Stream masks a stream of the shape on its way to w. An unknown shape is an error.
+	Stream(w Writer, shape weir.Shape, t *weir.Tally) (weir.MaskWriter, error)
+}
+
+// Writer is io.Writer; named so that implementations outside need no more than the method.
+type Writer = interface{ Write(p []byte) (int, error) }

@@ -1,0 +1,263 @@
+package session
+
+import (
+	"context"
+	"io"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"weir"
+)
+
+// Exchange is permission for one command and the way of its answer. Only Session.Ask makes a usable
+// one; the zero value forwards nothing and writes nothing. It belongs to one goroutine at a time, but
+// ClientMessage and TargetMessage may run beside each other.
+type Exchange struct {
+	s      *Session
+	n      uint64
+	ctx    context.Context //nolint:containedctx // the exchange's own life, ended by the session
+	cancel context.CancelCauseFunc
+	start  time.Time
+
+	spent atomic.Bool
+	ended atomic.Bool
+
+	heads   []weir.Record // masked, not yet recorded
+	answer  track
+	command track
+
+	up, down stream // messages of a two-way stream
+}
+
+// track counts what passed and what of it was kept.
+type track struct {
+	tally       weir.Tally
+	bytes, kept int64
+}
+
+// stream is one direction of messages.
+type stream struct {
+	mu sync.Mutex
+	track
+	buf message
+}
+
+// Context ends with the request or with the session, whichever is first.
+func (x *Exchange) Context() context.Context {
+	if x.ctx == nil {
+		ctx, cancel := context.WithCancelCause(context.Background()) //nolint:forbidigo // a hand-made exchange is over before it began
+		cancel(errEnded)
+		return ctx
+	}
+	return x.ctx
+}
+
+// Number is the exchange's number in the session's recording; it counts from 1.
+func (x *Exchange) Number() uint64 { return x.n }
+
+// Forward runs send, the one step that touches the target. It does so once; a second call, a hand-made
+// Exchange and an ended session return a *weir.Denied and run nothing. Other errors are send's.
+func (x *Exchange) Forward(send func(ctx context.Context) error) error {
+	if err := x.alive(); err != nil {
+		return err
+	}
+	if x.spent.Swap(true) {
+		return &weir.Denied{Kind: weir.DeniedByFault, Reason: "refused: this permission was used already"}
+	}
+	if d := x.s.over(); d != nil {
+		return d
+	}
+	return send(x.ctx)
+}
+
+func (x *Exchange) alive() error {
+	if x == nil || x.s == nil || x.s.gate == nil || x.s.mask == nil || x.ctx == nil {
+		return unborn()
+	}
+	if x.ended.Load() {
+		return &weir.Denied{Kind: weir.DeniedByFault, Reason: "refused: this exchange is over"}
+	}
+	return nil
+}
+
+// Head masks the values of attrs in place, each by its name, and keeps them with text (a status line)
+// for the record, which is made before the first byte of the answer is written. It may be called again for
+// trailers. After an error attrs must not be used.
+func (x *Exchange) Head(text string, attrs []weir.Attr) error {
+	if err := x.alive(); err != nil {
+		return err
+	}
+	_, err := guard(x.s.gate, "masker", func() (struct{}, error) {
+		var buf []byte
+		for i := range attrs {
+			value := []byte(attrs[i].Value)
+			buf = x.s.mask.Value(buf[:0], attrs[i].Name, value, &x.answer.tally)
+			if string(buf) != attrs[i].Value {
+				attrs[i].Value = string(buf)
+			}
+		}
+		return struct{}{}, nil
+	})
+	if err != nil {
+		return err
+	}
+	kept := make([]weir.Attr, len(attrs))
+	copy(kept, attrs)
+	x.heads = append(x.heads, weir.Record{Exchange: x.n, Kind: weir.RecordAnswerHead, Text: text, Attrs: kept})
+	return nil
+}
+
+// Writer returns the way of the answer to the client: what is written to it is masked, recorded up to the
+// resource's cap, and only then passed to dst. Close records a head that had no body; it does not close dst.
+func (x *Exchange) Writer(dst io.Writer, shape weir.Shape) (weir.MaskWriter, error) {
+	if err := x.alive(); err != nil {
+		return nil, err
+	}
+	return x.open(&tee{x: x, kind: weir.RecordAnswerBody, track: &x.answer, dst: dst}, shape)
+}
+
+// CommandBody returns a writer for a copy of what the client sends along with the command: it is masked
+// and recorded up to the cap. A failed write means that it could not be recorded: stop forwarding.
+func (x *Exchange) CommandBody(shape weir.Shape) (io.WriteCloser, error) {
+	if err := x.alive(); err != nil {
+		return nil, err
+	}
+	return x.open(&tee{x: x, kind: weir.RecordCommandBody, track: &x.command}, shape)
+}
+
+func (x *Exchange) open(t *tee, shape weir.Shape) (weir.MaskWriter, error) {
+	m, err := guard(x.s.gate, "masker", func() (weir.MaskWriter, error) { return x.s.mask.Stream(t, shape, &t.track.tally) })
+	if err != nil {
+		return nil, err
+	}
+	if missing(m) {
+		return nil, x.s.gate.fault("masker", io.ErrClosedPipe)
+	}
+	return &maskedWriter{t: t, m: m}, nil
+}
+
+// flushHeads puts the heads into the journal.
+func (x *Exchange) flushHeads() error {
+	for i := range x.heads {
+		if err := x.s.record(x.ctx, &x.heads[i]); err != nil {
+			return err
+		}
+	}
+	x.heads = x.heads[:0]
+	return nil
+}
+
+// Refuse records and audits a refusal that came after Forward: an answer that cannot be looked into.
+func (x *Exchange) Refuse(d *weir.Denied) *weir.Denied {
+	if err := x.alive(); err != nil {
+		return unborn()
+	}
+	x.heads = nil // they are not what the client gets
+	return x.s.refuse(x.ctx, x.n, "", weir.Verdict{Rule: d.Rule}, d)
+}
+
+// End closes the books of the exchange: sizes, what was masked, how long it took, and err if it
+// broke off. It must be called; only the first call counts.
+func (x *Exchange) End(err error) {
+	if x == nil || x.s == nil || x.s.gate == nil || x.ended.Swap(true) {
+		return
+	}
+	s := x.s
+	x.up.mu.Lock()
+	x.down.mu.Lock()
+	rec := &weir.Record{Exchange: x.n, Kind: weir.RecordAnswerEnd, Attrs: x.outcome(err)}
+	x.up.mu.Unlock()
+	x.down.mu.Unlock()
+	x.ctx = context.WithoutCancel(x.ctx)
+	if e := x.flushHeads(); e != nil {
+		s.End("the recording failed")
+	} else if e := s.record(x.ctx, rec); e != nil {
+		s.End("the recording failed")
+	}
+	x.cancel(nil)
+	s.untrack(x)
+}
+
+// outcome is the end record's attributes.
+func (x *Exchange) outcome(err error) []weir.Attr {
+	num := func(name string, n int64) weir.Attr { return weir.Attr{Name: name, Value: strconv.FormatInt(n, 10)} }
+	down, up := x.answer.bytes+x.down.bytes, x.command.bytes+x.up.bytes
+	attrs := make([]weir.Attr, 0, 8)
+	attrs = append(attrs, num("duration_us", x.s.gate.opt.Now().Sub(x.start).Microseconds()), num("bytes", down))
+	if kept := x.answer.kept + x.down.kept; kept < down {
+		attrs = append(attrs, num("recorded", kept), weir.Attr{Name: "truncated", Value: "true"})
+	}
+	if up > 0 {
+		attrs = append(attrs, num("command_bytes", up))
+		if kept := x.command.kept + x.up.kept; kept < up {
+			attrs = append(attrs, num("command_recorded", kept), weir.Attr{Name: "command_truncated", Value: "true"})
+		}
+	}
+	add := func(prefix string, t *weir.Tally) {
+		t.Each(func(kind string, n int) { attrs = append(attrs, num(prefix+kind, int64(n))) })
+	}
+	add("masked.", &x.answer.tally)
+	add("masked.", &x.down.tally)
+	add("command_masked.", &x.command.tally)
+	add("command_masked.", &x.up.tally)
+	if err != nil {
+		_, public := weir.PublicOf(err)
+		attrs = append(attrs, weir.Attr{Name: "error", Value: public})
+	}
+	return attrs
+}
+
+// ClientMessage masks and records one message of a two-way stream. Call it before forwarding msg,
+// which is not changed. shape must not be FormatUnknown.
+func (x *Exchange) ClientMessage(msg []byte, shape weir.Shape) error {
+	_, err := x.message(&x.up, weir.RecordClientMessage, nil, msg, shape)
+	return err
+}
+
+// TargetMessage masks and records one message from the target and appends the masked form to dst,
+// which is the only form the client may get.
+func (x *Exchange) TargetMessage(dst, msg []byte, shape weir.Shape) ([]byte, error) {
+	return x.message(&x.down, weir.RecordTargetMessage, dst, msg, shape)
+}
+
+func (x *Exchange) message(d *stream, kind weir.RecordKind, dst, msg []byte, shape weir.Shape) ([]byte, error) {
+	if err := x.alive(); err != nil {
+		return nil, err
+	}
+	if over := x.s.over(); over != nil {
+		return nil, over
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.buf = d.buf[:0]
+	_, err := guard(x.s.gate, "masker", func() (struct{}, error) {
+		m, err := x.s.mask.Stream(&d.buf, shape, &d.tally)
+		if err != nil {
+			return struct{}{}, err
+		}
+		if _, err := m.Write(msg); err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, m.Close()
+	})
+	if err != nil {
+		return nil, err
+	}
+	d.bytes += int64(len(d.buf))
+	keep := d.buf[:min(int64(len(d.buf)), max(0, int64(x.s.info.Resource.RecordCap)-d.kept))]
+	d.kept += int64(len(keep))
+	if err := x.s.record(x.ctx, &weir.Record{Exchange: x.n, Kind: kind, Data: keep}); err != nil {
+		return nil, err
+	}
+	return append(dst, d.buf...), nil
+}
+
+// message collects one masked message.
+type message []byte
+
+func (m *message) Write(p []byte) (int, error) {
+	*m = append(*m, p...)
+	return len(p), nil
+}

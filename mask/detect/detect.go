@@ -1,0 +1,246 @@
+// Package detect finds credentials in text by what they look like: the prefixes that issuers give their tokens,
+// and values that stand beside a name that says they are secret (password=…, "api_key": "…", --token …, URLs
+// with a password, private key blocks).
+//
+// A table of byte pairs lets almost all clean text pass at memory speed; hand-written readers judge the rest. It
+// is pure, allocates nothing on a miss, does work linear in its input and is safe for concurrent use.
+package detect
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"weir/mask/field"
+)
+
+// MaxHold is the longest value that is held back whole while its end is awaited, in bytes. A longer one is
+// an open Finding of exactly this length, and what follows belongs to it as far as its Run says.
+const MaxHold = 16 << 10
+
+// Context is how many bytes before the place to search from are looked at, at most.
+const Context = 256
+
+//go:embed formats.tsv
+var formatTable string
+
+// Rule says what was found.
+type Rule struct {
+	Kind string // as it stands in a placeholder: [a-z0-9-]+
+}
+
+// Run says how an open Finding goes on behind the bytes that were looked at.
+type Run uint8
+
+// Runs.
+const (
+	Closed   Run = iota // the finding is complete
+	RunToken            // to the next byte that is not part of a token
+	RunQuote            // to the next Finding.Quote or line end
+	RunLine             // to the end of the line
+	RunKey              // to the end of a private key block
+)
+
+// Finding is one credential: b[Start:End] is exactly the secret. From is where what shows it to be one
+// begins (its name): who does not take the finding yet must come back with all from there.
+type Finding struct {
+	From       int
+	Start, End int
+	Rule       *Rule
+	Open       Run
+	Quote      byte // of RunQuote
+}
+
+// Options configure a Set.
+type Options struct {
+	Disable []string     // kinds not to look for; an unknown kind is an error
+	Names   *field.Names // required
+}
+
+type reader uint8
+
+const (
+	readFormat reader = iota
+	readName
+	readURL
+	readKey
+	readJWT
+	readScheme
+)
+
+type literal struct {
+	text     string
+	fold     bool
+	read     reader
+	alphabet *[256]bool
+	min, max int
+	rule     *Rule
+	at       int // where its window stands in it
+}
+
+// Set is what is looked for. It is immutable.
+type Set struct {
+	names    *field.Names
+	literals []literal
+	first    *[1 << 16]uint16 // by the window's bytes 0 and 1
+	second   *[1 << 16]uint16 // by its bytes 2 and 3
+	byWindow map[[4]byte][]int32
+	named    *Rule
+	urlRule  *Rule
+	bare     *[256]bool
+}
+
+// New builds a Set. It fails for an unknown kind in Disable and for missing names.
+func New(o Options) (*Set, error) {
+	if o.Names == nil {
+		return nil, errors.New("detect: names are required")
+	}
+	s := &Set{
+		names: o.Names, first: new([1 << 16]uint16), second: new([1 << 16]uint16), byWindow: map[[4]byte][]int32{},
+		named: &Rule{"field"}, urlRule: &Rule{"url-password"}, bare: alphabet('x'),
+	}
+	kinds, err := s.load()
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range o.Disable {
+		if !kinds[d] {
+			return nil, fmt.Errorf("detect: there is no detector %q to disable", d)
+		}
+	}
+	s.literals = slices.DeleteFunc(s.literals, func(l literal) bool { return slices.Contains(o.Disable, l.rule.Kind) })
+	for i := range s.literals {
+		s.index(int32(i))
+	}
+	return s, nil
+}
+
+// load fills the list of literals and returns the kinds there are.
+func (s *Set) load() (map[string]bool, error) {
+	kinds := map[string]bool{}
+	rules := map[string]*Rule{}
+	add := func(kind string, l literal) {
+		if rules[kind] == nil {
+			rules[kind] = &Rule{kind}
+		}
+		kinds[kind] = true
+		l.rule = rules[kind]
+		s.literals = append(s.literals, l)
+	}
+	for n, line := range strings.Split(formatTable, "\n") {
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		f := strings.Split(line, "\t")
+		if len(f) != 5 || len(f[1]) < 3 || alphabet(f[2][0]) == nil {
+			return nil, fmt.Errorf("detect: formats.tsv line %d is malformed", n+1)
+		}
+		lo, err1 := strconv.Atoi(f[3])
+		hi, err2 := strconv.Atoi(f[4])
+		if err1 != nil || err2 != nil || lo > hi {
+			return nil, fmt.Errorf("detect: formats.tsv line %d has bad lengths", n+1)
+		}
+		add(f[0], literal{text: f[1], read: readFormat, alphabet: alphabet(f[2][0]), min: lo, max: hi})
+	}
+	for _, stem := range []string{
+		"pass", "pwd", "secret", "token", "apikey", "api_key", "api-key", "authoriz", "auth_", "auth-", "authkey", "cred", "cookie", "session", "sessid",
+		"_key", "-key", ".key", "accesskey", "secretkey", "privatekey", "signingkey", "encryptionkey", "accountkey", "conn", "dsn", "jwt", "masterauth", "signature", "sig=", "salt",
+		"rediscli", "webhook", "hash", "psk",
+	} {
+		add("field", literal{text: stem, fold: true, read: readName})
+	}
+	s.named = rules["field"]
+	add("bearer-token", literal{text: "bearer ", fold: true, read: readScheme, alphabet: alphabet('B'), min: 16, max: 8192})
+	add("basic-auth", literal{text: "basic ", fold: true, read: readScheme, alphabet: alphabet('B'), min: 12, max: 8192})
+	add("url-password", literal{text: "://", read: readURL})
+	add("private-key", literal{text: "-----BEGIN ", read: readKey})
+	add("private-key", literal{text: "---- BEGIN SSH2 ENCRYPTED PRIVATE", read: readKey})
+	add("jwt", literal{text: "eyJ", read: readJWT, alphabet: alphabet('x')})
+	return kinds, nil
+}
+
+// index puts a literal's rarest four bytes into the tables. Three-byte literals take any fourth byte.
+func (s *Set) index(i int32) {
+	l := &s.literals[i]
+	bucket := uint16(1) << (uint(i) % 16)
+	if len(l.text) == 3 {
+		for c := range 256 {
+			s.window(i, bucket, [4]byte{l.text[0], l.text[1], l.text[2], byte(c)}, l.fold)
+		}
+		return
+	}
+	best := -1
+	for at := 0; at+4 <= len(l.text); at++ {
+		if score := rarity(l.text[at : at+4]); score > best {
+			best, l.at = score, at
+		}
+	}
+	s.window(i, bucket, [4]byte([]byte(l.text[l.at:l.at+4])), l.fold)
+}
+
+func (s *Set) window(i int32, bucket uint16, w [4]byte, fold bool) {
+	cases := 1
+	if fold {
+		cases = 16
+	}
+	for c := range cases {
+		v := w
+		for k := range v {
+			if c&(1<<k) != 0 && v[k] >= 'a' && v[k] <= 'z' {
+				v[k] -= 'a' - 'A'
+			} else if c&(1<<k) != 0 {
+				v = [4]byte{}
+				break
+			}
+		}
+		if v == ([4]byte{}) {
+			continue
+		}
+		s.first[uint16(v[0])|uint16(v[1])<<8] |= bucket
+		s.second[uint16(v[2])|uint16(v[3])<<8] |= bucket
+		if !slices.Contains(s.byWindow[v], i) {
+			s.byWindow[v] = append(s.byWindow[v], i)
+		}
+	}
+}
+
+// rarity guesses how seldom four bytes stand in ordinary text.
+func rarity(w string) int {
+	n := 0
+	for i := range len(w) {
+		switch c := w[i]; {
+		case c >= 'a' && c <= 'z':
+			if strings.IndexByte("etaoinsrhl", c) < 0 {
+				n++
+			}
+		case c >= '0' && c <= '9':
+			n += 2
+		case c >= 'A' && c <= 'Z', c == '_':
+			n += 3
+		default:
+			n += 2
+		}
+	}
+	return n
+}
+
+// alphabet returns the bytes of one of the alphabets of formats.tsv, or nil.
+func alphabet(name byte) *[256]bool {
+	ranges := map[byte]string{
+		'a': "azAZ09", 'u': "azAZ09__--", 'w': "azAZ09__", 'x': "azAZ09__--..==", 'B': "azAZ09++//==__--", 'h': "09afAF", 'b': "AZ27", 'l': "az09", 'd': "09",
+		'p': "azAZ09__--..//", 'c': "azAZ09..//$$", 'y': "azAZ09..//$$==,,::++",
+	}[name]
+	if ranges == "" {
+		return nil
+	}
+	t := new([256]bool)
+	for i := 0; i < len(ranges); i += 2 {
+		for c := int(ranges[i]); c <= int(ranges[i+1]); c++ {
+			t[c] = true
+		}
+	}
+	return t
+}

@@ -1,0 +1,303 @@
+package detect
+
+import (
+	"bytes"
+	"encoding/binary"
+)
+
+// Find appends the credentials in b[from:] to dst, ascending and without overlap; b[:from] was searched
+// before and is only looked at for what stands before a finding. With final unset more bytes may follow: then no
+// finding, now or later, begins between the last one returned and safe, and none reaches behind safe
+// unless it is open; call again with what begins at safe. It does not keep b.
+func (s *Set) Find(dst []Finding, b []byte, from int, final bool) (found []Finding, safe int) {
+	f := finder{s: s, b: b, final: final, out: dst, done: from, safe: len(b)}
+	i := from
+	for ; i+8 <= len(b); i += 4 {
+		// One load gives four windows, and one branch is enough for clean text.
+		w := binary.LittleEndian.Uint64(b[i:])
+		m0 := s.first[uint16(w)] & s.second[uint16(w>>16)]
+		m1 := s.first[uint16(w>>8)] & s.second[uint16(w>>24)]
+		m2 := s.first[uint16(w>>16)] & s.second[uint16(w>>32)]
+		m3 := s.first[uint16(w>>24)] & s.second[uint16(w>>40)]
+		if m0|m1|m2|m3 == 0 {
+			continue
+		}
+		for k, m := range [4]uint16{m0, m1, m2, m3} {
+			if m != 0 && f.candidate(i+k) {
+				return f.out, f.safe
+			}
+		}
+	}
+	for ; i+4 <= len(b); i++ {
+		w := binary.LittleEndian.Uint32(b[i:])
+		if s.first[uint16(w)]&s.second[uint16(w>>16)] != 0 && f.candidate(i) {
+			return f.out, f.safe
+		}
+	}
+	if !final {
+		f.safe = max(min(f.safe, f.tail(from)), f.done)
+	}
+	return f.out, max(f.safe, from)
+}
+
+// finder is one search.
+type finder struct {
+	s     *Set
+	b     []byte
+	final bool
+	out   []Finding
+	done  int // nothing before this may be found any more
+	named int // end of the last name that was judged
+	noEnd int // no "-----END" at or behind this place
+	safe  int
+}
+
+// tail returns where the bytes at the end begin that may become part of a finding with what follows: the name
+// or the token that the text ends in, and the start of a literal.
+func (f *finder) tail(from int) int {
+	i := len(f.b)
+	for limit := max(from, len(f.b)-Context); i > limit; i-- {
+		if c := f.b[i-1]; !f.s.bare[c] && c != ' ' && c != '\t' && c != '"' && c != '\'' && c != '/' && c != ':' && c != '>' && c != '$' && c != '{' && c != '\\' && c != ']' && c != '+' {
+			break
+		}
+	}
+	return i
+}
+
+// candidate looks at the literals whose window stands at i. It reports that the search is over: a finding
+// is open, or one may be and more bytes are needed.
+func (f *finder) candidate(i int) bool {
+	lits := f.s.byWindow[[4]byte(f.b[i:i+4])]
+	for _, n := range lits {
+		l := &f.s.literals[n]
+		start := i - l.at
+		if start < 0 || !hasLiteral(f.b[start:], l) {
+			continue
+		}
+		if f.read(l, start) {
+			return true
+		}
+	}
+	return false
+}
+
+func hasLiteral(b []byte, l *literal) bool {
+	if len(b) < len(l.text) {
+		return false
+	}
+	if !l.fold {
+		return string(b[:len(l.text)]) == l.text
+	}
+	for i := range len(l.text) {
+		c := b[i]
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != l.text[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func (f *finder) read(l *literal, start int) bool {
+	switch l.read {
+	case readFormat:
+		return f.format(l, start)
+	case readName:
+		return f.name(l, start)
+	case readURL:
+		return f.url(l, start)
+	case readKey:
+		return f.key(l, start)
+	case readJWT:
+		return f.jwt(l, start)
+	case readScheme:
+		return f.scheme(l, start)
+	}
+	return false
+}
+
+// run returns the end of the alphabet's run at i and whether it is known to be the end.
+func (f *finder) run(i int, alphabet *[256]bool) (end int, closed bool) {
+	limit := min(len(f.b), i+MaxHold)
+	for end = i; end < limit; end++ {
+		if !alphabet[f.b[end]] {
+			return end, true
+		}
+	}
+	return end, f.final && end == len(f.b)
+}
+
+// add records a finding; one that begins before what was already decided is cut or dropped.
+func (f *finder) add(from, start, end int, r *Rule) bool {
+	start = max(start, f.done)
+	if start >= end {
+		return false
+	}
+	f.out = append(f.out, Finding{From: min(from, start), Start: start, End: end, Rule: r})
+	f.done = end
+	return false
+}
+
+// more handles a value that runs into the end of b: it is held, or, when it is as long as may be
+// held, it becomes an open finding. hold is where holding must begin.
+func (f *finder) more(hold, start int, r *Rule, run Run, quote byte) bool {
+	if len(f.b)-start < MaxHold {
+		f.safe = max(min(hold, f.safe), min(f.done, f.safe))
+		return true
+	}
+	start = max(start, f.done)
+	f.out = append(f.out, Finding{From: hold, Start: start, End: start + MaxHold, Rule: r, Open: run, Quote: quote})
+	f.safe = start + MaxHold
+	return true
+}
+
+// format reads a token with an issuer's prefix. Its start must not be inside a word.
+func (f *finder) format(l *literal, start int) bool {
+	if start < f.done || start > 0 && isWord(f.b[start-1]) && isWord(l.text[0]) {
+		return false
+	}
+	value := start + len(l.text)
+	end, closed := f.run(value, l.alphabet)
+	if !closed {
+		return f.more(start, start, l.rule, RunToken, 0)
+	}
+	for end > value && (f.b[end-1] == '.' || f.b[end-1] == '=' && l.alphabet['.']) {
+		end-- // a full stop behind a token
+	}
+	if end-value < l.min || !l.alphabet['/'] && end-value > 4*l.max {
+		return false
+	}
+	if l.rule.Kind == "slack-webhook" || l.rule.Kind == "teams-webhook" || l.rule.Kind == "discord-webhook" {
+		start = value
+	} else if low(f.b[value:end]) {
+		return false
+	}
+	return f.add(start, start, end, l.rule)
+}
+
+// low reports a value with hardly any variety: xxxxxxxx, 00000000.
+func low(v []byte) bool {
+	var seen [256]bool
+	n := 0
+	for _, c := range v {
+		if !seen[c] {
+			seen[c] = true
+			n++
+		}
+	}
+	return n < 5 && n < len(v)
+}
+
+// jwt reads three base64url parts whose first begins like a JSON object.
+func (f *finder) jwt(l *literal, start int) bool {
+	if start < f.done || start > 0 && isWord(f.b[start-1]) {
+		return false
+	}
+	end, closed := f.run(start, l.alphabet)
+	if !closed {
+		return f.more(start, start, l.rule, RunToken, 0)
+	}
+	v := f.b[start:end]
+	dot := bytes.IndexByte(v, '.')
+	if dot < 10 || len(v)-dot < 10 || bytes.IndexByte(v[dot+1:], '.') < 0 {
+		return false
+	}
+	return f.add(start, start, end, l.rule)
+}
+
+// scheme reads the credentials behind an authentication scheme.
+func (f *finder) scheme(l *literal, start int) bool {
+	if start < f.done || start > 0 && isWord(f.b[start-1]) {
+		return false
+	}
+	value := start + len(l.text)
+	end, closed := f.run(value, f.s.schemeRun(l))
+	if !closed {
+		return f.more(start, value, l.rule, RunToken, 0)
+	}
+	v := f.b[value:end]
+	if len(v) < l.min || !bytes.ContainsAny(v, "0123456789") && (len(v) <= 20 || !mixed(v)) {
+		return false
+	}
+	return f.add(start, value, end, l.rule)
+}
+
+func (s *Set) schemeRun(l *literal) *[256]bool {
+	if l.text[0] == 'b' && len(l.text) == len("bearer ") {
+		return s.bare
+	}
+	return l.alphabet
+}
+
+func mixed(v []byte) bool {
+	return bytes.ContainsAny(v, "abcdefghijklmnopqrstuvwxyz") && bytes.ContainsAny(v[1:], "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+}
+
+// url reads the password of scheme://user:password@host.
+func (f *finder) url(l *literal, start int) bool {
+	begin := start + len(l.text)
+	colon := -1
+	for i := begin; ; i++ {
+		if i == len(f.b) && !f.final && i-begin < 512 {
+			return f.more(start, start, l.rule, RunToken, 0)
+		}
+		if i == len(f.b) || i-begin >= 512 {
+			return false
+		}
+		switch c := f.b[i]; {
+		case c == '@':
+			if colon < 0 || i-colon < 2 || placeholderAt(f.b[colon+1:i]) {
+				return false
+			}
+			return f.add(start, colon+1, i, l.rule)
+		case c == ':' && colon < 0:
+			colon = i
+		case c <= ' ' || c == '/' || c == '?' || c == '#' || c == '"' || c == '\'' || c == '<' || c == '>' || c == '`' || c == '\\' || c == ',' && colon < 0:
+			return false
+		}
+	}
+}
+
+// key reads a private key block to its END line. A block without one goes on to the end of the input.
+func (f *finder) key(l *literal, start int) bool {
+	if start < f.done {
+		return false
+	}
+	head := f.b[start:min(len(f.b), start+80)]
+	private := bytes.Index(head, []byte("PRIVATE"))
+	if close := bytes.Index(head[min(len(l.text), len(head)):], []byte("----")); private < 0 && close >= 0 || private < 0 && len(head) == 80 {
+		return false
+	} else if private < 0 {
+		if f.final {
+			return false
+		}
+		return f.more(start, start, l.rule, RunKey, 0)
+	}
+	limit := min(len(f.b), start+MaxHold)
+	if f.noEnd <= start {
+		if at := bytes.Index(f.b[start:limit], []byte("END ")); at >= 0 {
+			end := start + at + 4
+			for end < limit && f.b[end] != '-' {
+				end++
+			}
+			for end < limit && f.b[end] == '-' {
+				end++
+			}
+			if end < limit || f.final {
+				return f.add(start, start, end, l.rule)
+			}
+			return f.more(start, start, l.rule, RunKey, 0)
+		}
+		f.noEnd = limit
+	}
+	if f.final && limit == len(f.b) {
+		return f.add(start, start, limit, l.rule)
+	}
+	return f.more(start, start, l.rule, RunKey, 0)
+}
+
+func isWord(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_'
+}

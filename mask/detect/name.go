@@ -1,0 +1,310 @@
+package detect
+
+import (
+	"bytes"
+
+	"weir/mask/field"
+)
+
+// maxNameSide is how far a name reaches to either side of the stem it was found by.
+const maxNameSide = 64
+
+func isName(c byte) bool { return isWord(c) || c == '-' || c == '.' || c >= 0x80 }
+
+// name reads a name that holds the stem at start, and the value beside it.
+func (f *finder) name(l *literal, start int) bool {
+	if start < f.named || start < f.done {
+		return false
+	}
+	from, to := start, start+len(l.text)
+	for from > 0 && start-from < maxNameSide && isName(f.b[from-1]) {
+		from--
+	}
+	if l.text[len(l.text)-1] == '=' {
+		to--
+	}
+	for to < len(f.b) && to-start < maxNameSide && isName(f.b[to]) {
+		to++
+	}
+	if to == len(f.b) && !f.final {
+		return f.more(from, from, f.s.named, RunToken, 0)
+	}
+	f.named = to
+	for from < to && (f.b[from] == '-' || f.b[from] == '.') {
+		from++
+	}
+	if !f.assigned(from, to) || bytes.HasSuffix(f.b[:from], []byte("[masked:")) {
+		return false // nothing beside it, or the kind in a placeholder
+	}
+	strength := f.s.names.Match(f.b[from:to])
+	if strength == field.None {
+		return false
+	}
+	v := value{f: f, name: from, at: to, strength: strength}
+	v.lineStart = f.beginsLine(from)
+	return v.operator()
+}
+
+// assigned reports whether something that may join a name to a value stands behind b[from:to], or may still
+// come. It is a quick look that spares judging the name; value.operator decides.
+func (f *finder) assigned(from, to int) bool {
+	i := to
+	for ; i < len(f.b); i++ {
+		switch f.b[i] {
+		case '=', ':', '\'', '>':
+			return true
+		case '"', ']', '\\', '`':
+			if i-to > 1 {
+				return true
+			}
+		case ' ', '\t':
+			if from > 0 && f.b[from-1] == '-' {
+				return true
+			}
+		default:
+			return false
+		}
+	}
+	return !f.final
+}
+
+// beginsLine reports that only indentation, a list dash, quotes or export stand before i on its line.
+func (f *finder) beginsLine(i int) bool {
+	j := i
+	for j > 0 && i-j < maxNameSide && f.b[j-1] != '\n' {
+		j--
+	}
+	if j > 0 && f.b[j-1] != '\n' {
+		return false
+	}
+	before := bytes.TrimLeft(f.b[j:i], " \t-\"'")
+	return len(before) == 0 || string(before) == "export " || string(before) == "set " || string(before) == "ENV " || string(before) == "env "
+}
+
+// value reads what stands beside a name.
+type value struct {
+	f         *finder
+	name, at  int
+	strength  field.Strength
+	lineStart bool
+	flag      bool
+}
+
+// need holds from the name until more bytes are there.
+func (v *value) need() bool { return v.f.more(v.name, v.name, v.f.s.named, RunLine, 0) }
+
+// peek returns the byte at i. ok is false when it is not there yet (need more) or never will be.
+func (v *value) peek(i int) (c byte, ok bool) {
+	if i < len(v.f.b) {
+		return v.f.b[i], true
+	}
+	return 0, false
+}
+
+func (v *value) blanks(i int) int {
+	for i < len(v.f.b) && (v.f.b[i] == ' ' || v.f.b[i] == '\t') {
+		i++
+	}
+	return i
+}
+
+// operator finds what joins name and value: = : => or, behind a flag or an SQL keyword, a blank.
+func (v *value) operator() bool {
+	f, i := v.f, v.at
+	if c, ok := v.peek(i); ok && (c == '"' || c == '\'' || c == ']' || c == '\\') {
+		i++ // the closing quote of the name
+		if c == '\\' {
+			i++
+		}
+	}
+	begin := i
+	i = v.blanks(i)
+	c, ok := v.peek(i)
+	if !ok {
+		return !f.final && v.need()
+	}
+	next, ok := v.peek(i + 1)
+	if !ok && (c == '=' || c == ':') {
+		return !f.final && v.need()
+	}
+	switch {
+	case c == '=' && next == '=', c == ':' && next == ':', c == ':' && next == '/' && i == v.at:
+		return false
+	case c == '=' && next == '>', c == ':' && next == '=':
+		v.lineStart = false
+		return v.read(i+2, c == ':')
+	case c == '=' || c == ':':
+		return v.read(i+1, false)
+	case c == '>' && i == v.at && v.name > 0 && f.b[v.name-1] == '<':
+		return v.element(i + 1)
+	case i > begin && v.isFlag():
+		v.flag, v.lineStart = true, false
+		return v.read(i, false)
+	case i > begin && c == '\'' && v.strength == field.Strong:
+		return v.read(i, true) // PASSWORD 'x'
+	}
+	return false
+}
+
+func (v *value) isFlag() bool {
+	b := v.f.b
+	return v.name >= 2 && b[v.name-1] == '-' && b[v.name-2] == '-' && (v.name == 2 || b[v.name-3] <= ' ' || b[v.name-3] == '"' || b[v.name-3] == '\'')
+}
+
+// element reads <name>value</.
+func (v *value) element(i int) bool {
+	end := i
+	for ; ; end++ {
+		c, ok := v.peek(end)
+		if !ok && !v.f.final {
+			return v.open(i, RunToken, 0)
+		}
+		if !ok || c == '<' {
+			return v.judge(i, end, false)
+		}
+	}
+}
+
+// read reads the value at i. quotedOnly leaves bare words alone.
+func (v *value) read(i int, quotedOnly bool) bool {
+	i = v.blanks(i)
+	c, ok := v.peek(i)
+	if !ok {
+		return !v.f.final && v.need()
+	}
+	if c == '\\' {
+		if next, ok := v.peek(i + 1); ok && (next == '"' || next == '\'') {
+			return v.quoted(i+2, next)
+		} else if !ok && !v.f.final {
+			return v.need()
+		}
+	}
+	if c == '"' || c == '\'' || c == '`' {
+		return v.quoted(i+1, c)
+	}
+	if quotedOnly || c == '\n' || c == '\r' {
+		return false
+	}
+	return v.bareWord(i)
+}
+
+// quoted reads to the closing quote, or to the end of the line where there is none.
+func (v *value) quoted(i int, quote byte) bool {
+	end := i
+	for ; ; end++ {
+		c, ok := v.peek(end)
+		switch {
+		case !ok && !v.f.final:
+			return v.open(i, RunQuote, quote)
+		case !ok, c == '\n':
+			return v.judge(i, end, true)
+		case c == '\\' && end+1 < len(v.f.b) && v.f.b[end+1] != quote:
+			end++
+		case c == '\\' && end+1 == len(v.f.b) && !v.f.final:
+			return v.open(i, RunQuote, quote)
+		case c == '\\':
+			if i >= 2 && v.f.b[i-2] == '\\' {
+				return v.judge(i, end, true) // \"value\" inside a string
+			}
+			end++
+		case c == quote:
+			return v.judge(i, end, true)
+		}
+	}
+}
+
+// bareWord reads a value without quotes: to the end of the line where the name begins it, else to a blank.
+func (v *value) bareWord(i int) bool {
+	end := i
+	for ; ; end++ {
+		c, ok := v.peek(end)
+		if !ok && !v.f.final {
+			run := RunToken
+			if v.lineStart {
+				run = RunLine
+			}
+			return v.open(i, run, 0)
+		}
+		if !ok || c == '\n' || c == '\r' || c == 0 {
+			break
+		}
+		if c == ' ' && authScheme(v.f.b[i:end+1]) == end+1-i {
+			continue
+		}
+		if !v.lineStart && (c <= ' ' || c == ',' || c == ';' || c == '&' || c == '"' || c == '\'' || c == '<' || c == ')' || c == ']' || c == '}' || c == '`' || c == '|') {
+			break
+		}
+		if v.lineStart && c == '#' && v.f.b[end-1] == ' ' {
+			break
+		}
+	}
+	for end > i && (v.f.b[end-1] == ' ' || v.f.b[end-1] == '\t') {
+		end--
+	}
+	if v.lineStart && end > i && v.f.b[end-1] == ',' {
+		end--
+	}
+	return v.judge(i, end, false)
+}
+
+// open holds a value whose end is not there yet; what is no secret whatever follows is let go.
+func (v *value) open(i int, run Run, quote byte) bool {
+	if v.strength != field.Strong && len(v.f.b)-i >= MaxHold {
+		return false
+	}
+	if len(v.f.b)-i < MaxHold {
+		return v.need0()
+	}
+	return v.f.more(v.name, i, v.f.s.named, run, quote)
+}
+
+// need0 holds from the name, however long the name is.
+func (v *value) need0() bool {
+	v.f.safe = min(v.f.safe, v.name)
+	return true
+}
+
+// judge decides on the complete value b[i:end].
+func (v *value) judge(i, end int, quoted bool) bool {
+	text := v.f.b[i:end]
+	if scheme := authScheme(text); scheme > 0 {
+		i += scheme
+		text = v.f.b[i:end]
+	}
+	switch {
+	case field.Placeholder(text), placeholderAt(text):
+		return false
+	case v.strength == field.Weak && !field.Opaque(text):
+		return false
+	case !quoted && code(text, v.f.b[v.name:v.at]):
+		return false
+	}
+	return v.f.add(v.name, i, end, v.f.s.named)
+}
+
+// authScheme returns the length of an authentication scheme and its blank at the front of a value.
+func authScheme(v []byte) int {
+	for _, s := range [...]string{"Bearer ", "bearer ", "Basic ", "basic ", "Token ", "token ", "Digest ", "Negotiate ", "SSWS ", "ApiKey ", "Apikey "} {
+		if len(v) >= len(s) && string(v[:len(s)]) == s {
+			return len(s)
+		}
+	}
+	return 0
+}
+
+// placeholderAt reports a value that is a mask already.
+func placeholderAt(v []byte) bool {
+	return bytes.HasPrefix(v, []byte("[masked:")) || bytes.HasPrefix(v, []byte("%5Bmasked%3A"))
+}
+
+// code reports a bare value that is an expression of a programming language rather than a value.
+func code(v, name []byte) bool {
+	if len(v) == 0 || bytes.IndexByte(v, '(') >= 0 && bytes.IndexByte(v, ')') > 0 || v[0] == '{' || v[0] == '[' || v[0] == '&' || v[0] == '<' || v[0] == '|' || v[0] == '>' {
+		return true
+	}
+	switch string(bytes.TrimRight(v, ";,")) {
+	case "string", "String", "str", "bytes", "int", "bool", "boolean", "any", "nil", "null", "None", "*string", "[]byte", "required", "optional":
+		return true
+	}
+	return bytes.EqualFold(bytes.TrimRight(v, ";,"), name)
+}

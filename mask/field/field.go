@@ -1,0 +1,159 @@
+// Package field tells from the name of a value (a JSON key, a header, a column, an environment variable)
+// whether the value is a secret. Names are split into words at case changes, punctuation and digits, and
+// whole words or sequences of words are compared, never parts of words: primary_key, max_tokens
+// and password_changed_at stay clear.
+//
+// It is pure, keeps no state, allocates nothing per match and is safe for concurrent use.
+package field
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Strength says how much a name proves about its value. The zero value proves nothing.
+type Strength uint8
+
+// Strengths.
+const (
+	None   Strength = iota // the name says nothing
+	Weak                   // the value is a secret if it looks opaque
+	Strong                 // the value is a secret unless it is a placeholder
+)
+
+const (
+	maxName  = 128 // longer names are judged by their last bytes
+	maxWords = 4   // the longest sequence in the tables
+)
+
+// Names is the list that is matched against. It is immutable.
+type Names struct {
+	terms map[string]Strength // words joined by "_"
+}
+
+// New returns the built-in list with extra names, which are strong. A name without a letter is an error.
+func New(extra []string) (*Names, error) {
+	n := &Names{terms: make(map[string]Strength, 512)}
+	for _, list := range []struct {
+		words    string
+		strength Strength
+	}{{strongNames, Strong}, {weakNames, Weak}, {clearNames, None}} {
+		for name := range strings.SplitSeq(list.words, ",") {
+			n.terms[strings.ReplaceAll(strings.TrimSpace(name), " ", "_")] = list.strength
+		}
+	}
+	for _, name := range extra {
+		var w words
+		w.split([]byte(name))
+		if w.n == 0 || w.n > maxWords {
+			return nil, fmt.Errorf("field name %q has no words or more than %d", name, maxWords)
+		}
+		n.terms[string(w.tail(w.n))] = Strong
+	}
+	return n, nil
+}
+
+// Match judges a name. It does not keep it.
+func (n *Names) Match(name []byte) Strength {
+	if n == nil || len(name) < 2 {
+		return None
+	}
+	var w words
+	w.split(name)
+	// The last words say what the value is: the longest sequence that ends the name decides.
+	for k := min(w.n, maxWords); k > 0; k-- {
+		if s, ok := n.terms[string(w.tail(k))]; ok {
+			return s
+		}
+	}
+	if w.n == 0 {
+		return None
+	}
+	last := w.word(w.n - 1)
+	if s := runTogether(last); s != None {
+		return s
+	}
+	if w.n == 1 || neutral[string(last)] {
+		return None
+	}
+	// password_prod, api_key_stripe: a strong word or pair further left, its qualifier behind it.
+	for end := w.n - 1; end > 0; end-- {
+		if neutral[string(w.word(end))] {
+			return None
+		}
+		for k := min(end, 3); k > 0; k-- {
+			if s, ok := n.terms[string(w.seq(end-k, end))]; ok {
+				if s == Strong {
+					return Strong
+				}
+				break
+			}
+		}
+	}
+	return None
+}
+
+// runTogether judges words written without a break: dbpassword, authtoken, mysecret.
+func runTogether(w []byte) Strength {
+	s := string(w)
+	for _, end := range [...]string{"password", "passwd", "passphrase", "apikey", "secretkey", "accesstoken", "authtoken", "accesskey"} {
+		if len(s) > len(end) && s[len(s)-len(end):] == end {
+			return Strong
+		}
+	}
+	return None
+}
+
+// words is a name split into lower-case words joined by "_", on the stack.
+type words struct {
+	buf   [2 * maxName]byte
+	start [66]uint16
+	end   [66]uint16
+	n     int
+	len   int
+}
+
+func (w *words) word(i int) []byte       { return w.buf[w.start[i]:w.end[i]] }
+func (w *words) tail(k int) []byte       { return w.buf[w.start[w.n-k]:w.end[w.n-1]] }
+func (w *words) seq(from, to int) []byte { return w.buf[w.start[from]:w.end[to-1]] }
+
+// split fills w. Digits separate words and are dropped.
+func (w *words) split(name []byte) {
+	if len(name) > maxName {
+		name = name[len(name)-maxName:]
+	}
+	in := false
+	for i, c := range name {
+		upper, lower := c >= 'A' && c <= 'Z', c >= 'a' && c <= 'z' || c >= 0x80
+		if !upper && !lower {
+			in = false
+			continue
+		}
+		if upper && in {
+			prevLower := name[i-1] >= 'a' && name[i-1] <= 'z'
+			nextLower := i+1 < len(name) && name[i+1] >= 'a' && name[i+1] <= 'z'
+			// fooBar, HTTPServer; but not the s of an all-capitals plural such as KEYs.
+			if prevLower || nextLower && (name[i+1] != 's' || i+2 != len(name)) {
+				in = false
+			}
+		}
+		if !in {
+			if w.n == len(w.start) {
+				return
+			}
+			if w.n > 0 {
+				w.buf[w.len] = '_'
+				w.len++
+			}
+			w.start[w.n] = uint16(w.len)
+			w.n++
+			in = true
+		}
+		if upper {
+			c += 'a' - 'A'
+		}
+		w.buf[w.len] = c
+		w.len++
+		w.end[w.n-1] = uint16(w.len)
+	}
+}

@@ -1,0 +1,96 @@
+package field
+
+import "bytes"
+
+// Placeholder reports a value that is certainly no secret: empty, a literal null or boolean, something masked
+// already, or a reference that somebody else fills in. It does not keep v.
+func Placeholder(v []byte) bool {
+	v = bytes.TrimSpace(v)
+	if len(v) == 0 {
+		return true
+	}
+	if len(v) <= 12 {
+		switch string(bytes.ToLower(v)) {
+		case "null", "nil", "none", "true", "false", "undefined", "<nil>", "(null)", "<none>", "n/a", "yes", "no", "on", "off", "{}", "[]", "<redacted>", "[redacted]", "[filtered]", "(redacted)", "<secret>", "[hidden]", "redacted":
+			return true
+		}
+	}
+	switch first, last := v[0], v[len(v)-1]; {
+	case same(v, '*'), same(v, 'x'), same(v, 'X'), same(v, '.'), same(v, '-'):
+		return true
+	case first == '<' && last == '>' && bytes.IndexByte(v, ' ') < 0 && len(v) < 40, first == '%' && last == '%' && len(v) > 2:
+		return true // <password>, %DB_PASS%
+	case reference(v):
+		return true
+	case first == '$' && len(v) > 2 && (v[1] == '{' && last == '}' || v[1] == '(' && last == ')'):
+		return true
+	case bytes.HasPrefix(v, []byte("{{")) && bytes.HasSuffix(v, []byte("}}")), bytes.HasPrefix(v, []byte("<%")):
+		return true
+	case bytes.HasPrefix(v, []byte("[masked:")) && last == ']':
+		return true
+	}
+	return false
+}
+
+// reference reports a value that only says where the secret is kept.
+func reference(v []byte) bool {
+	for _, head := range [...]string{"vault:secret/", "arn:aws:", "!Ref ", "!GetAtt ", "!Sub ", "process.env.", "os.environ", "ENV[", "env:", "{cipher}", "op://", "secretKeyRef:", "@Microsoft.KeyVault("} {
+		if len(v) > len(head) && string(v[:len(head)]) == head {
+			return true
+		}
+	}
+	return false
+}
+
+func same(v []byte, c byte) bool {
+	for _, b := range v {
+		if b != c {
+			return false
+		}
+	}
+	return true
+}
+
+// Opaque reports a value that looks made by a machine: long enough, no spaces, letters mixed with digits or
+// symbols, and not a date, a number, a path or a word. It does not keep v.
+func Opaque(v []byte) bool {
+	if len(v) < 12 || len(v) > 4096 {
+		return len(v) > 4096
+	}
+	var digits, lower, upper, other, flips int
+	class, seen := byte(0), [256]bool{}
+	distinct := 0
+	for _, c := range v {
+		if !seen[c] {
+			seen[c] = true
+			distinct++
+		}
+		k := byte('o')
+		switch {
+		case c >= '0' && c <= '9':
+			digits++
+			k = 'd'
+		case c >= 'a' && c <= 'z':
+			lower++
+			k = 'l'
+		case c >= 'A' && c <= 'Z':
+			upper++
+			k = 'u'
+		case c <= ' ' || c >= 0x7f:
+			return false
+		default:
+			other++
+		}
+		if k != class {
+			flips++
+		}
+		class = k
+	}
+	if digits == 0 && (lower == 0 || upper == 0) || lower+upper < 3 || distinct < 8 {
+		return false
+	}
+	if bytes.ContainsAny(v, "/\\") && other*6 > len(v) {
+		return false // a path
+	}
+	return flips*5 >= len(v) || len(v) >= 32 && flips*8 >= len(v)
+}

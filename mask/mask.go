@@ -1,0 +1,209 @@
+// Package mask replaces every secret in what it is given by a placeholder: values whose name says so, values that
+// look like credentials, and the exact values the gateway holds. It knows the shapes that answers come
+// in (text, JSON, forms, opaque bytes) and works on streams of any length in constant memory: it
+// holds back only bytes that may still become a secret.
+//
+// It never passes on what it could not look into: input that breaks its format is masked as text. It is pure; an
+// Engine and a Masker are immutable and safe for concurrent use, a writer belongs to one goroutine.
+package mask
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base32"
+	"errors"
+	"fmt"
+
+	"weir"
+	"weir/mask/detect"
+	"weir/mask/field"
+	"weir/mask/known"
+)
+
+// Config is what an Engine is made of.
+type Config struct {
+	Fields  []string // names added to the built-in list
+	Disable []string // detectors not to use
+	Key     []byte   // keys the fingerprints in placeholders; at least 16 bytes
+}
+
+// Engine holds what all sessions share.
+type Engine struct {
+	names  *field.Names
+	detect *detect.Set
+	key    []byte
+}
+
+// New makes an Engine.
+func New(c Config) (*Engine, error) {
+	if len(c.Key) < 16 {
+		return nil, errors.New("mask: the fingerprint key has fewer than 16 bytes")
+	}
+	names, err := field.New(c.Fields)
+	if err != nil {
+		return nil, fmt.Errorf("mask: %w", err)
+	}
+	d, err := detect.New(detect.Options{Disable: c.Disable, Names: names})
+	if err != nil {
+		return nil, fmt.Errorf("mask: %w", err)
+	}
+	return &Engine{names: names, detect: d, key: bytes.Clone(c.Key)}, nil
+}
+
+// Masker masks with the engine's rules and known secrets.
+type Masker struct {
+	e    *Engine
+	sets []*known.Set
+}
+
+// Masker adds sets of known secrets; nil sets are left out.
+func (e *Engine) Masker(sets ...*known.Set) *Masker {
+	m := &Masker{e: e}
+	for _, s := range sets {
+		if s.Len() > 0 {
+			m.sets = append(m.sets, s)
+		}
+	}
+	return m
+}
+
+// Stream returns a writer that masks what is written to it on its way to w. An unknown shape, and one that is not
+// supported, is an error.
+func (m *Masker) Stream(w interface{ Write(p []byte) (int, error) }, shape weir.Shape, t *weir.Tally) (weir.MaskWriter, error) {
+	switch shape.Format {
+	case weir.FormatText, weir.FormatHTML, weir.FormatXML, weir.FormatSSE:
+		return newText(m, w, t), nil
+	case weir.FormatJSON:
+		return newJSON(m, w, t, 0), nil
+	case weir.FormatForm:
+		return newForm(m, w, t), nil
+	case weir.FormatOpaque:
+		return &opaqueWriter{m: m, w: w, tally: t}, nil
+	case weir.FormatUnknown, weir.FormatMultipart:
+	}
+	return nil, fmt.Errorf("mask: cannot look into format %d", shape.Format)
+}
+
+var idEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+
+// Fingerprint is the ID that stands in the placeholder of value: equal values have equal fingerprints, which
+// tell nothing about them to who lacks the key.
+func (e *Engine) Fingerprint(value []byte) string {
+	h := hmac.New(sha256.New, e.key)
+	_, _ = h.Write([]byte("v1"))
+	_, _ = h.Write(value)
+	return idEncoding.EncodeToString(h.Sum(nil)[:5])
+}
+
+// placeholder appends the placeholder of value and counts it.
+func (m *Masker) placeholder(dst []byte, kind string, value []byte, t *weir.Tally) []byte {
+	t.Add(kind)
+	dst = append(dst, "[masked:"...)
+	dst = append(dst, kind...)
+	dst = append(dst, ':')
+	dst = append(dst, m.e.Fingerprint(value)...)
+	return append(dst, ']')
+}
+
+// Placeholder finds the first placeholder in b, also a percent-encoded one. Commands that hold one are
+// refused, because they would write it where the secret was.
+func Placeholder(b []byte) (start, end int, ok bool) {
+	for _, form := range [...][2]string{{"[masked:", "]"}, {"%5Bmasked%3A", "%5D"}, {"%5bmasked%3a", "%5d"}, {"%5Bmasked:", "%5D"}} {
+		if i := bytes.Index(b, []byte(form[0])); i >= 0 {
+			if n := bytes.Index(b[i:min(len(b), i+80)], []byte(form[1])); n > 0 {
+				return i, i + n + len(form[1]), true
+			}
+		}
+	}
+	return 0, 0, false
+}
+
+// span is what is to be replaced.
+type span struct {
+	from       int // where what shows it to be a secret begins
+	start, end int
+	kind       string
+	value      []byte // what the fingerprint is made of; nil: the bytes themselves
+	open       detect.Run
+	quote      byte
+}
+
+// scanner finds spans with buffers that are used again.
+type scanner struct {
+	m     *Masker
+	found []detect.Finding
+	known []known.Span
+	spans []span
+}
+
+// scan finds what to replace in b[from:]; see detect.Set.Find for from, final and safe.
+func (s *scanner) scan(b []byte, from int, final bool) (spans []span, safe int) {
+	s.spans = s.spans[:0]
+	s.found, safe = s.m.e.detect.Find(s.found[:0], b, from, final)
+	for _, f := range s.found {
+		s.spans = append(s.spans, span{from: f.From, start: f.Start, end: f.End, kind: f.Rule.Kind, open: f.Open, quote: f.Quote})
+	}
+	for _, set := range s.m.sets {
+		s.known = set.Find(s.known[:0], b[from:])
+		for _, k := range s.known {
+			s.insert(span{from: from + k.Start, start: from + k.Start, end: from + k.End, kind: set.Name(k.Entry), value: set.Value(k.Entry)})
+		}
+		if !final {
+			safe = min(safe, from+set.Hold(b[from:]))
+		}
+	}
+	// A span that reaches behind what is safe is decided when it is looked at again.
+	for len(s.spans) > 0 {
+		last := &s.spans[len(s.spans)-1]
+		if last.end <= safe || last.open != detect.Closed {
+			break
+		}
+		safe = min(safe, last.from)
+		s.spans = s.spans[:len(s.spans)-1]
+	}
+	safe = max(safe, from)
+	if n := len(s.spans); n > 0 && s.spans[n-1].open != detect.Closed {
+		safe = s.spans[n-1].end
+	}
+	return s.spans, safe
+}
+
+// insert puts a known secret among the spans; those it overlaps become one with it, under its fingerprint.
+func (s *scanner) insert(k span) {
+	i := 0
+	for i < len(s.spans) && s.spans[i].end <= k.start {
+		i++
+	}
+	j := i
+	for j < len(s.spans) && s.spans[j].start < k.end {
+		o := s.spans[j]
+		k.from, k.start, k.end = min(k.from, o.from), min(k.start, o.start), max(k.end, o.end)
+		if o.open != detect.Closed {
+			k.open, k.quote = o.open, o.quote
+		}
+		j++
+	}
+	if i == j {
+		s.spans = append(s.spans, span{})
+		copy(s.spans[i+1:], s.spans[i:])
+		s.spans[i] = k
+		return
+	}
+	s.spans[i] = k
+	s.spans = append(s.spans[:i+1], s.spans[j:]...)
+}
+
+// replace appends b[from:to] with the spans replaced.
+func (m *Masker) replace(dst, b []byte, from, to int, spans []span, t *weir.Tally) []byte {
+	for _, sp := range spans {
+		dst = append(dst, b[from:sp.start]...)
+		value := sp.value
+		if value == nil {
+			value = b[sp.start:sp.end]
+		}
+		dst = m.placeholder(dst, sp.kind, value, t)
+		from = sp.end
+	}
+	return append(dst, b[from:to]...)
+}

@@ -1,0 +1,346 @@
+package mask_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+
+	"weir"
+	"weir/mask"
+	"weir/mask/known"
+)
+
+const canary = `CANARY-tr0ub4dor"&3/x`
+
+func masker(t testing.TB) *mask.Masker {
+	t.Helper()
+	e, err := mask.New(mask.Config{Key: []byte("0123456789abcdef"), Fields: []string{"corp_ticket"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, _, err := known.Build([]known.Entry{{Name: "credential", Value: []byte(canary)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e.Masker(set, nil)
+}
+
+// run masks text in pieces.
+func run(t testing.TB, m *mask.Masker, f weir.Format, text string, cut func() int) string {
+	t.Helper()
+	var out bytes.Buffer
+	w, err := m.Stream(&out, weir.Shape{Format: f}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rest := text; rest != ""; {
+		n := min(cut(), len(rest))
+		if _, err := w.Write([]byte(rest[:n])); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		rest = rest[n:]
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+func whole(t testing.TB, m *mask.Masker, f weir.Format, text string) string {
+	return run(t, m, f, text, func() int { return len(text) })
+}
+
+var ids = regexp.MustCompile(`:[a-z2-7]{8}\]`)
+
+// short leaves out fingerprints.
+func short(s string) string { return ids.ReplaceAllString(s, "]") }
+
+func esc(s string) string {
+	b, _ := json.Marshal(s)
+	return strings.Trim(string(b), `"`)
+}
+
+var jsonCases = map[string]string{
+	`{"a": 1.50, "password" : "hunter2", "b":[true,null]}`:            `{"a": 1.50, "password" : "[masked:field]", "b":[true,null]}`,
+	`{"p\u0061ssword":"hunter2"}`:                                     `{"p\u0061ssword":"[masked:field]"}`,
+	`{"x":"` + esc(canary) + `"}`:                                     `{"x":"[masked:credential]"}`,
+	`{"x":"a \u0043ANARY-tr0ub4dor\"&3\/x b"}`:                        `{"x":"a [masked:credential] b"}`,
+	`{"token":12345678,"max_tokens":5,"secret":true}`:                 `{"token":"[masked:field]","max_tokens":5,"secret":true}`,
+	`{"DB_PASSWORD":{"value":"x1","origin":"env"}}`:                   `{"DB_PASSWORD":{"value":"[masked:field]","origin":"env"}}`,
+	`{"name":"DB_PASSWORD","value":"x1"}`:                             `{"name":"DB_PASSWORD","value":"[masked:field]"}`,
+	`{"name":"PATH","value":"/bin"}`:                                  `{"name":"PATH","value":"/bin"}`,
+	`{"Authorization":"Bearer abc"}`:                                  `{"Authorization":"Bearer [masked:field]"}`,
+	`{"cmd":"psql --password hunter2 -h x"}`:                          `{"cmd":"psql --password [masked:field] -h x"}`,
+	`{"url":"postgres://u:hunter2@h/d"}`:                              `{"url":"postgres://u:[masked:url-password]@h/d"}`,
+	`{"j":"{\"password\":\"hunter2\",\"n\":1}"}`:                      `{"j":"{\"password\":\"[masked:field]\",\"n\":1}"}`,
+	"{\"password\":\"a1\"}\n{\"n\":2}\n":                              "{\"password\":\"[masked:field]\"}\n{\"n\":2}\n",
+	`{"corpTicket":"T"}`:                                              `{"corpTicket":"[masked:field]"}`,
+	`{"password":"[masked:field:abcdefgh]"}`:                          `{"password":"[masked:field:abcdefgh]"}`,
+	`{"password":""}`:                                                 `{"password":""}`,
+	`{"b":"` + base64.StdEncoding.EncodeToString([]byte("u:"+canary)): `{"b":"d`,
+	`{"password": hunter2, "x": 1}`:                                   `{"password": "[masked:field]"`,
+	`{"password": "hunter2`:                                           `{"password": "[masked:field]`,
+	`oops password=hunter2`:                                           `oops password=[masked:field]`,
+}
+
+func TestJSON(t *testing.T) {
+	m := masker(t)
+	for in, want := range jsonCases {
+		got := short(whole(t, m, weir.FormatJSON, in))
+		if strings.HasPrefix(want, `{"b":"d`) {
+			if !strings.Contains(got, "[masked:credential]") {
+				t.Errorf("base64 in %s: %s", in, got)
+			}
+			continue
+		}
+		if got != short(want) {
+			t.Errorf("%s\n got %s\nwant %s", in, got, want)
+		}
+	}
+}
+
+var textCases = map[string]string{
+	"DB_PASSWORD=hunter2\nPATH=/bin\n":                                  "DB_PASSWORD=[masked:field]\nPATH=/bin\n",
+	"x " + canary + " y":                                                "x [masked:credential] y",
+	"x " + url.QueryEscape(canary) + " y":                               "x [masked:credential] y",
+	"key: " + "AKIA" + "QWERTYUIOPASDFGH\n":                             "key: [masked:aws-key-id]\n",
+	"<a href='http://u:hunter2@h/'>":                                    "<a href='http://u:[masked:url-password]@h/'>",
+	"Basic " + base64.StdEncoding.EncodeToString([]byte("app:"+canary)): "Basic [masked:credential]",
+}
+
+func TestText(t *testing.T) {
+	m := masker(t)
+	for in, want := range textCases {
+		if got := short(whole(t, m, weir.FormatText, in)); got != want {
+			t.Errorf("%s\n got %s\nwant %s", in, got, want)
+		}
+	}
+}
+
+func TestForm(t *testing.T) {
+	m := masker(t)
+	for in, want := range map[string]string{
+		"a=1&password=hun%74er2&b=x+y":      "a=1&password=%5Bmasked%3Afield%3A",
+		"q=" + url.QueryEscape("x "+canary): "q=x+%5Bmasked%3Acredential%3A",
+		"a=1&b=%zz&c":                       "a=1&b=%zz&c",
+	} {
+		got := whole(t, m, weir.FormatForm, in)
+		if !strings.HasPrefix(got, want) || strings.Contains(got, "hunter2") {
+			t.Errorf("%s: %s", in, got)
+		}
+		if _, err := url.ParseQuery(got); err != nil && !strings.Contains(in, "%zz") {
+			t.Errorf("%s: %v", got, err)
+		}
+	}
+}
+
+func TestOpaqueKeepsTheLength(t *testing.T) {
+	in := "\x89PNG\x00" + canary + "\x00\xff"
+	want := "\x89PNG\x00" + strings.Repeat("*", len(canary)) + "\x00\xff"
+	for n := 1; n < len(in); n++ {
+		if got := run(t, masker(t), weir.FormatOpaque, in, func() int { return n }); got != want {
+			t.Fatalf("%q", got)
+		}
+	}
+}
+
+func TestUnknownFormatsAreRefused(t *testing.T) {
+	for _, f := range []weir.Format{weir.FormatUnknown, weir.FormatMultipart, 99} {
+		if _, err := masker(t).Stream(&bytes.Buffer{}, weir.Shape{Format: f}, nil); err == nil {
+			t.Errorf("format %d was accepted", f)
+		}
+	}
+}
+
+func TestValue(t *testing.T) {
+	m := masker(t)
+	for _, c := range [][3]string{
+		{"Authorization", "Bearer abc", "Bearer [masked:field]"}, {"X-Api-Key", "k", "[masked:field]"}, {"Content-Type", "text/html", "text/html"},
+		{"Cookie", "a=1; b=2", "a=[masked:cookie]; b=[masked:cookie]"}, {"Set-Cookie", "sid=abc; Path=/; HttpOnly", "sid=[masked:cookie]; Path=/; HttpOnly"},
+		{"Location", "/cb?access_token=abc&x=1", "/cb?access_token=[masked:field]&x=1"}, {"", "GET /x?token=abc", "GET /x?token=[masked:field]"}, {"X-Echo", canary, "[masked:credential]"},
+	} {
+		if got := short(string(m.Value(nil, c[0], []byte(c[1]), nil))); got != c[2] {
+			t.Errorf("%s: %s: %s, want %s", c[0], c[1], got, c[2])
+		}
+	}
+}
+
+func TestTheSameSecretHasOneFingerprintEverywhere(t *testing.T) {
+	m := masker(t)
+	a := whole(t, m, weir.FormatText, canary)
+	for _, in := range []string{url.QueryEscape(canary), esc(canary), base64.StdEncoding.EncodeToString([]byte("ab:" + canary))} {
+		if got := whole(t, m, weir.FormatText, in); !strings.Contains(got, a) {
+			t.Errorf("%s: %s, want %s", in, got, a)
+		}
+	}
+}
+
+func TestAnySplitGivesTheSame(t *testing.T) {
+	m := masker(t)
+	check := func(f weir.Format, in string) {
+		want := whole(t, m, f, in)
+		if again := whole(t, m, f, want); again != want {
+			t.Errorf("not idempotent: %s\n%s\n%s", in, want, again)
+		}
+		for i := 1; i < len(in); i++ {
+			first := true
+			got := run(t, m, f, in, func() int {
+				if first {
+					first = false
+					return i
+				}
+				return len(in)
+			})
+			if got != want {
+				t.Fatalf("format %d cut at %d of %q:\n got %s\nwant %s", f, i, in, got, want)
+			}
+		}
+		if got := run(t, m, f, in, func() int { return 1 }); got != want {
+			t.Fatalf("format %d byte by byte %q:\n got %s\nwant %s", f, in, got, want)
+		}
+	}
+	all := ""
+	for in := range jsonCases {
+		check(weir.FormatJSON, in)
+		all += in + "\n"
+	}
+	for in := range textCases {
+		check(weir.FormatText, in)
+		all += in + "\n"
+	}
+	check(weir.FormatText, all)
+	check(weir.FormatForm, "a=1&password=hun%74er2&b="+url.QueryEscape(canary)+"&c")
+}
+
+func TestLongValuesNeitherLeakNorPileUp(t *testing.T) {
+	m := masker(t)
+	secret := strings.Repeat("Zx9", 100_000)
+	for name, c := range map[string]struct {
+		f  weir.Format
+		in string
+	}{
+		"json secret": {weir.FormatJSON, `{"password":"` + secret + `","a":1}`},
+		"line":        {weir.FormatText, "password: " + secret + "\na: 1"},
+		"quoted":      {weir.FormatText, `x password="` + secret + `" a: 1`},
+		"key":         {weir.FormatText, "-----BEGIN PRIVATE KEY-----\n" + secret + "\n-----END PRIVATE KEY----- a: 1"},
+		"token":       {weir.FormatText, "x ghp_" + secret + " a: 1"},
+	} {
+		for _, n := range []int{1 << 20, 1000, 4096} {
+			got := run(t, m, c.f, c.in, func() int { return n })
+			if strings.Contains(got, "Zx9") || len(got) > 200 || !strings.Contains(got, "1") {
+				t.Errorf("%s in pieces of %d: %d bytes: %.120q", name, n, len(got), got)
+			}
+		}
+	}
+}
+
+func TestAStreamIsMaskedInConstantMemory(t *testing.T) {
+	w, err := masker(t).Stream(discard{}, weir.Shape{Format: weir.FormatJSON}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chunk := []byte(strings.Repeat("lorem ipsum ", 4000))
+	fmt.Fprint(w, `{"x":"`)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for range 1500 {
+		if _, err := w.Write(chunk); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 4<<20 {
+		t.Errorf("grew by %d bytes over 72 MB", grown)
+	}
+}
+
+type discard struct{}
+
+func (discard) Write(p []byte) (int, error) { return len(p), nil }
+
+func FuzzJSON(f *testing.F) {
+	m := masker(f)
+	for in := range jsonCases {
+		f.Add(in, 3)
+	}
+	f.Fuzz(func(t *testing.T, in string, n int) {
+		out := run(t, m, weir.FormatJSON, in, func() int { return max(1, n%50) })
+		if json.Valid([]byte(in)) && !json.Valid([]byte(out)) {
+			t.Fatalf("valid JSON became invalid: %q: %q", in, out)
+		}
+		planted, _ := json.Marshal(map[string]string{in: "x " + canary, "y": canary + in})
+		if out := whole(t, m, weir.FormatJSON, string(planted)); strings.Contains(out, canary) || strings.Contains(out, esc(canary)) || !json.Valid([]byte(out)) {
+			t.Fatalf("%s: %s", planted, out)
+		}
+	})
+}
+
+func FuzzForm(f *testing.F) {
+	m := masker(f)
+	f.Add("a", "b")
+	f.Fuzz(func(t *testing.T, name, value string) {
+		in := url.Values{name: {value + canary}, "password": {value}}.Encode()
+		out := whole(t, m, weir.FormatForm, in)
+		q, err := url.ParseQuery(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(fmt.Sprint(q), canary) {
+			t.Fatalf("%s: %s", in, out)
+		}
+	})
+}
+
+func records(n int) []byte {
+	r := rand.New(rand.NewPCG(1, 2))
+	var b bytes.Buffer
+	b.WriteByte('[')
+	for i := 0; b.Len() < n; i++ {
+		fmt.Fprintf(&b, `{"id": %d, "name": "user %d", "email": "user%d@example.com", "created_at": "2026-01-02T03:04:05Z", "balance": %d.50, "active": true, "tags": ["a", "b"], "note": "lorem ipsum dolor sit amet, consectetur"`,
+			i, i, i, r.IntN(1000))
+		if i%50 == 0 {
+			fmt.Fprintf(&b, `, "api_key": "k%x"`, r.Uint64())
+		}
+		b.WriteString("},\n")
+	}
+	b.WriteString("{}]")
+	return b.Bytes()
+}
+
+func BenchmarkStream(b *testing.B) {
+	m := masker(b)
+	big := records(10 << 20)
+	for name, c := range map[string]struct {
+		f  weir.Format
+		in []byte
+		n  int
+	}{
+		"json 10MB": {weir.FormatJSON, big, 32 << 10}, "text 10MB": {weir.FormatText, big, 32 << 10}, "json small": {weir.FormatJSON, big[1:280], 32 << 10},
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(c.in)))
+			b.ReportAllocs()
+			for b.Loop() {
+				w, _ := m.Stream(discard{}, weir.Shape{Format: c.f}, nil)
+				for rest := c.in; len(rest) > 0; {
+					k := min(c.n, len(rest))
+					_, _ = w.Write(rest[:k])
+					rest = rest[k:]
+				}
+				_ = w.Close()
+			}
+		})
+	}
+}

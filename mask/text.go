@@ -1,0 +1,195 @@
+package mask
+
+import (
+	"weir"
+	"weir/mask/detect"
+)
+
+// sink is where masked bytes go.
+type sink = interface{ Write(p []byte) (int, error) }
+
+// textWriter masks plain text. What is held back is at most detect.MaxHold and the longest known secret.
+type textWriter struct {
+	m     *Masker
+	w     sink
+	tally *weir.Tally
+	scan  scanner
+	err   error
+
+	buf  []byte // context already passed on, then what is held
+	from int    // where what is held begins
+	out  []byte
+
+	// swallow is set while the rest of a value too long to hold is being dropped.
+	swallow detect.Run
+	quote   byte
+	key     int // how much of a private key's END line was seen
+}
+
+func newText(m *Masker, w sink, t *weir.Tally) *textWriter {
+	return &textWriter{m: m, w: w, tally: t, scan: scanner{m: m}}
+}
+
+// Write masks p.
+func (t *textWriter) Write(p []byte) (int, error) {
+	if t.err != nil {
+		return 0, t.err
+	}
+	t.buf = append(t.buf, p...)
+	if err := t.pass(false); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// Flush passes on what cannot become a secret. Write has done so already.
+func (t *textWriter) Flush() error { return t.err }
+
+// Close masks the rest as it stands.
+func (t *textWriter) Close() error {
+	if t.err != nil {
+		return t.err
+	}
+	return t.pass(true)
+}
+
+// pass masks and writes all that is decided.
+func (t *textWriter) pass(final bool) error {
+	t.out = t.out[:0]
+	for {
+		if t.swallow != detect.Closed {
+			t.from += t.drop(t.buf[t.from:])
+			if t.swallow != detect.Closed {
+				break
+			}
+		}
+		before := t.from
+		spans, safe := t.scan.scan(t.buf, t.from, final)
+		t.out = t.m.replace(t.out, t.buf, t.from, safe, spans, t.tally)
+		t.from = safe
+		if n := len(spans); n > 0 && spans[n-1].open != detect.Closed {
+			t.swallow, t.quote, t.key = spans[n-1].open, spans[n-1].quote, 0
+			continue
+		}
+		if !final || t.from == len(t.buf) || t.from == before {
+			break
+		}
+	}
+	if keep := t.from - detect.Context; keep > 0 {
+		t.buf = t.buf[:copy(t.buf, t.buf[keep:])]
+		t.from = detect.Context
+	}
+	if len(t.out) == 0 {
+		return nil
+	}
+	_, t.err = t.w.Write(t.out)
+	return t.err
+}
+
+// drop returns how many bytes at the front of b belong to the value that is being swallowed, and
+// clears swallow when its end is there.
+func (t *textWriter) drop(b []byte) int {
+	for i, c := range b {
+		var end bool
+		switch t.swallow {
+		case detect.RunToken:
+			end = c <= ' ' || c == ',' || c == ';' || c == '&' || c == '"' || c == '\'' || c == '<' || c == '>' || c == ')' || c == ']' || c == '}'
+		case detect.RunQuote:
+			end = c == t.quote || c == '\n'
+		case detect.RunLine:
+			end = c == '\n'
+		case detect.RunKey:
+			end = t.keyEnds(c)
+		case detect.Closed:
+			end = true
+		}
+		if end {
+			t.swallow = detect.Closed
+			return i
+		}
+	}
+	return len(b)
+}
+
+// keyEnds follows "END …-----" and reports the first byte behind it.
+func (t *textWriter) keyEnds(c byte) bool {
+	const mark = "END "
+	switch {
+	case t.key < len(mark):
+		switch c {
+		case mark[t.key]:
+			t.key++
+		case mark[0]:
+			t.key = 1
+		default:
+			t.key = 0
+		}
+	case t.key == len(mark):
+		if c == '-' {
+			t.key++
+		}
+	default:
+		return c != '-'
+	}
+	return false
+}
+
+// opaqueWriter replaces known secrets by as many asterisks and looks at nothing else.
+type opaqueWriter struct {
+	m     *Masker
+	w     sink
+	tally *weir.Tally
+	err   error
+	buf   []byte
+}
+
+// Write masks p.
+func (o *opaqueWriter) Write(p []byte) (int, error) {
+	if o.err != nil {
+		return 0, o.err
+	}
+	o.buf = append(o.buf, p...)
+	if err := o.pass(false); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// Flush has nothing to do: Write passes on all that is decided.
+func (o *opaqueWriter) Flush() error { return o.err }
+
+// Close passes on the rest.
+func (o *opaqueWriter) Close() error {
+	if o.err != nil {
+		return o.err
+	}
+	return o.pass(true)
+}
+
+func (o *opaqueWriter) pass(final bool) error {
+	safe := len(o.buf)
+	s := scanner{m: o.m}
+	for _, set := range o.m.sets {
+		for _, k := range set.Find(nil, o.buf) {
+			s.insert(span{start: k.Start, end: k.End, kind: set.Name(k.Entry)})
+		}
+		if !final {
+			safe = min(safe, set.Hold(o.buf))
+		}
+	}
+	for _, sp := range s.spans {
+		if sp.end > safe {
+			safe = min(safe, sp.start)
+			break
+		}
+		o.tally.Add(sp.kind)
+		for i := sp.start; i < sp.end; i++ {
+			o.buf[i] = '*'
+		}
+	}
+	if safe > 0 {
+		_, o.err = o.w.Write(o.buf[:safe])
+	}
+	o.buf = o.buf[:copy(o.buf, o.buf[safe:])]
+	return o.err
+}

@@ -40,7 +40,7 @@ const (
 	signedLen = 16 + 1 + 16 + 5*8 + sha256.Size
 )
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+var crcTable = crc32.MakeTable(crc32.Castagnoli)
 
 type hash = [sha256.Size]byte
 
@@ -66,7 +66,7 @@ func (h *header) encode() [headerHashed]byte {
 	binary.LittleEndian.PutUint64(b[48:], uint64(h.created))
 	copy(b[56:], h.prev[:])
 	copy(b[88:], h.key[:])
-	binary.LittleEndian.PutUint32(b[headerCRC:], crc32.Checksum(b[:headerCRC], castagnoli))
+	binary.LittleEndian.PutUint32(b[headerCRC:], crc32.Checksum(b[:headerCRC], crcTable))
 	return b
 }
 
@@ -78,7 +78,7 @@ func decodeHeader(b []byte) (*header, error) {
 	if string(b[:8]) != magic {
 		return nil, errors.New("not a journal segment")
 	}
-	if binary.LittleEndian.Uint32(b[headerCRC:]) != crc32.Checksum(b[:headerCRC], castagnoli) {
+	if binary.LittleEndian.Uint32(b[headerCRC:]) != crc32.Checksum(b[:headerCRC], crcTable) {
 		return nil, errors.New("the header's checksum is wrong")
 	}
 	if v := binary.LittleEndian.Uint32(b[8:]); v != formatVersion {
@@ -113,7 +113,7 @@ func putEntryHeader(b *[entryHeader]byte, kind Kind, seq uint64, at int64, paylo
 	b[4], b[5], b[6], b[7] = byte(kind), 0, 0, 0
 	binary.LittleEndian.PutUint64(b[8:], seq)
 	binary.LittleEndian.PutUint64(b[16:], uint64(at))
-	binary.LittleEndian.PutUint32(b[24:], crc32.Update(payloadCRC, castagnoli, b[:24]))
+	binary.LittleEndian.PutUint32(b[24:], crc32.Update(payloadCRC, crcTable, b[:24]))
 }
 
 // nextChain is the chain hash after an entry.
@@ -151,7 +151,7 @@ func decodeEntry(b []byte, e *Entry) (int, error) {
 	}
 	b = b[:n:n]
 	payload := b[entryHeader:]
-	if crc32.Update(crc32.Checksum(payload, castagnoli), castagnoli, b[:24]) != binary.LittleEndian.Uint32(b[24:]) {
+	if crc32.Update(crc32.Checksum(payload, crcTable), crcTable, b[:24]) != binary.LittleEndian.Uint32(b[24:]) {
 		return 0, errors.New("the entry's checksum is wrong")
 	}
 	if b[4] == 0 || b[5]|b[6]|b[7] != 0 {

@@ -175,7 +175,7 @@ func (j *Journal) Append(kind Kind, at time.Time, payload []byte) (Position, err
 	}
 	// All that does not depend on the entry before is done outside the lock.
 	sum := sha256.Sum256(payload)
-	crc := crc32.Checksum(payload, castagnoli)
+	crc := crc32.Checksum(payload, crcTable)
 
 	j.mu.Lock()
 	pos, err := j.appendLocked(kind, at.UnixNano(), payload, &sum, crc)
@@ -268,7 +268,7 @@ func (j *Journal) stateLocked(kind Kind) error {
 	}
 	payload := s.payload()
 	sum := sha256.Sum256(payload)
-	if _, err := j.putLocked(kind, s.time, payload, &sum, crc32.Checksum(payload, castagnoli)); err != nil {
+	if _, err := j.putLocked(kind, s.time, payload, &sum, crc32.Checksum(payload, crcTable)); err != nil {
 		return err
 	}
 	j.unsigned = 0

@@ -362,7 +362,7 @@ func chainOver(chain hash, entry []byte) hash {
 // scan reads all entries of a segment and checks what can be: checksums, sequence, statements.
 func (s *inspected) scan(mem []byte, key ed25519.PublicKey) error {
 	at := int64(headerLen)
-	chain := hash(sha256.Sum256(mem[:headerHashed]))
+	chain := sha256.Sum256(mem[:headerHashed])
 	seq := s.head.firstSeq - 1
 	for !s.sealed {
 		var e Entry
@@ -505,7 +505,7 @@ func (j *Journal) endInterrupted(s *inspected) error {
 	payload := binary.LittleEndian.AppendUint64(nil, uint64(s.tail))
 	payload = binary.LittleEndian.AppendUint64(payload, j.recovery.EntriesDropped)
 	sum := sha256.Sum256(payload)
-	if _, err := j.putLocked(Recovery, j.opt.Now().UnixNano(), payload, &sum, crc32.Checksum(payload, castagnoli)); err != nil {
+	if _, err := j.putLocked(Recovery, j.opt.Now().UnixNano(), payload, &sum, crc32.Checksum(payload, crcTable)); err != nil {
 		return fileError(j.opt.Dir, err)
 	}
 	if err := j.sealLocked(); err != nil {

@@ -146,7 +146,7 @@ func (a *reply) decide(declared string) *weir.Denied {
 		return a.unreadable(what, hint)
 	}
 	if a.content.charset != "" {
-		rest := io.Reader(a.src)
+		rest := a.src
 		if a.eof {
 			rest = nothing{}
 		}

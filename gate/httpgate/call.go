@@ -130,8 +130,8 @@ func (c *call) pass(cred *presented, bad *weir.Denied) *weir.Denied {
 	}
 	c.err = d
 	if c.exit.failed != nil || ctx.Err() != nil {
-		c.abort = true // nobody is there to be told
-		return nil
+		c.abort = true
+		return nil //nolint:nilerr // nobody is there to be told
 	}
 	d = c.x.Refuse(d)
 	c.err = d

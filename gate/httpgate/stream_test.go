@@ -130,6 +130,7 @@ func TestAnswerBeforeTheBodyHasEnded(t *testing.T) {
 	for _, tls := range []bool{false, true} {
 		t.Run(fmt.Sprint("tls ", tls), func(t *testing.T) {
 			r := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				_ = http.NewResponseController(w).EnableFullDuplex() // or net/http reads on before it answers
 				w.Header().Set("Content-Type", "text/plain")
 				w.WriteHeader(413)
 				_, _ = io.WriteString(w, "too large")

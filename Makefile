@@ -8,7 +8,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 CACHE := $(CURDIR)/.cache
 LINT_VERSION := v2.15.0
 LINT := $(CACHE)/bin/golangci-lint-$(LINT_VERSION)
-FUZZTIME ?= 5s
+FUZZTIME ?= 3s
 
 .PHONY: build test race fuzz lint arch check clean
 

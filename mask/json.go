@@ -376,8 +376,8 @@ func (j *jsonWriter) value(raw []byte, escaped bool) bool {
 			// Escapes that a reader of the raw bytes would undo differently are looked at as they stand, too.
 			spans, _ = j.scan.scan(inner, 0, true)
 			if len(spans) > 0 {
-				plain = inner
-				j.masked = append(j.m.replace(append(j.masked[:0], '"'), plain, 0, len(plain), closeSpans(spans, len(plain)), j.tally), '"')
+				spans = wholeEscapes(inner, closeSpans(spans, len(inner)))
+				j.masked = append(j.m.replace(append(j.masked[:0], '"'), inner, 0, len(inner), spans, j.tally), '"')
 				return true
 			}
 		}
@@ -400,6 +400,34 @@ const shortest = 6
 func closeSpans(spans []span, end int) []span {
 	if n := len(spans); n > 0 && spans[n-1].open != 0 {
 		spans[n-1].end, spans[n-1].open = end, 0
+	}
+	return spans
+}
+
+// wholeEscapes widens spans of a JSON string's inside so that none begins or ends within an escape.
+func wholeEscapes(inner []byte, spans []span) []span {
+	for i, k := 0, 0; i < len(inner) && k < len(spans); {
+		next := i + 1
+		if inner[i] == '\\' {
+			if next++; next-1 < len(inner) && inner[next-1] == 'u' {
+				if _, digits := hex4(inner[next:]); digits > 0 {
+					next += digits
+				}
+			}
+			next = min(next, len(inner))
+		}
+		if sp := &spans[k]; sp.start > i && sp.start < next {
+			sp.start = i
+		}
+		if sp := &spans[k]; sp.end > i && sp.end <= next {
+			sp.end = next
+			k++
+			if k < len(spans) && spans[k].start < next { // they share an escape
+				spans[k].start = next
+				spans[k].end = max(spans[k].end, next)
+			}
+		}
+		i = next
 	}
 	return spans
 }

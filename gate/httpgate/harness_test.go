@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -261,6 +262,14 @@ func (s *seen) count() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.reqs)
+}
+
+// bodies is a copy of what has come so far; a refused request may still be
+// on its way out of the target's handler.
+func (s *seen) bodies() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.body)
 }
 
 func (s *seen) last(t testing.TB) (*http.Request, string) {

@@ -190,7 +190,7 @@ func TestRequestsRefused(t *testing.T) {
 			if !a.Close {
 				t.Error("the connection stays open")
 			}
-			for _, b := range got.body {
+			for _, b := range got.bodies() {
 				if strings.Contains(b, "masked") {
 					t.Errorf("target got %q", b)
 				}

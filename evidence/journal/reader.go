@@ -149,3 +149,6 @@ func (r *Reader) fill(n int, end int64) error {
 	r.have = got
 	return nil
 }
+
+// Size is the length of the entry in the file, in bytes.
+func (e *Entry) Size() int { return entryHeader + len(e.Payload) }

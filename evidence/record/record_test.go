@@ -1,0 +1,161 @@
+package record_test
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"weir"
+	"weir/evidence/journal"
+	"weir/evidence/record"
+)
+
+func open(t testing.TB, dir string, key ed25519.PrivateKey) (*journal.Journal, *record.Store) {
+	t.Helper()
+	j, err := journal.Open(journal.Options{Dir: dir, Signer: key, Now: time.Now, SegmentBytes: 64 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := record.New(t.Context(), j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return j, s
+}
+
+func put(t testing.TB, s *record.Store, r weir.Record) {
+	t.Helper()
+	if r.Time.IsZero() {
+		r.Time = time.Now()
+	}
+	if err := s.Record(t.Context(), &r); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func start(id, who string) weir.Record {
+	return weir.Record{Session: weir.SessionID(id), Kind: weir.RecordSessionStart, Attrs: []weir.Attr{
+		{Name: "identity", Value: who}, {Name: "user", Value: "usr_" + who}, {Name: "resource", Value: "debug"}, {Name: "exception", Value: "allow_opaque:image/x"},
+	}}
+}
+
+func TestRecordingsSurviveRestart(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "j")
+	_, key, _ := ed25519.GenerateKey(nil)
+	j, s := open(t, dir, key)
+	put(t, s, start("ses_aaaa1", "alice"))
+	put(t, s, start("ses_bbbb1", "bob"))
+	for i := range uint64(600) { // over several segments, interleaved
+		put(t, s, weir.Record{Session: "ses_aaaa1", Exchange: i + 1, Kind: weir.RecordCommand, Text: fmt.Sprintf("GET /%d", i)})
+		put(t, s, weir.Record{Session: "ses_bbbb1", Exchange: i + 1, Kind: weir.RecordAnswerBody, Data: bytes.Repeat([]byte("b"), 200)})
+	}
+	put(t, s, weir.Record{Session: "ses_aaaa1", Kind: weir.RecordRefusal, Text: "GET /x"})
+	put(t, s, weir.Record{Session: "ses_aaaa1", Kind: weir.RecordSessionEnd, Attrs: []weir.Attr{{Name: "reason", Value: "idle"}}})
+	if x, err := s.Get("ses_b"); err != nil || x.State != record.Live {
+		t.Fatal(x, err)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	j, s = open(t, dir, key)
+	defer func() { _ = j.Close() }()
+	a, err := s.Get("ses_aaaa1")
+	if err != nil || a.State != record.Ended || a.EndReason != "idle" || a.Commands != 600 || a.Refusals != 1 || a.Identity != "alice" || len(a.Exceptions) != 1 {
+		t.Fatalf("%+v %v", a, err)
+	}
+	if b, err := s.Get("ses_bbbb"); err != nil || b.State != record.Interrupted {
+		t.Fatal(b, err)
+	}
+	n := uint64(0)
+	err = s.Entries(t.Context(), a.ID, func(_ uint64, r *weir.Record) error {
+		if r.Session != a.ID {
+			t.Fatal(r.Session)
+		}
+		if r.Kind == weir.RecordCommand {
+			if n++; r.Exchange != n || r.Text != fmt.Sprintf("GET /%d", n-1) {
+				t.Fatal(r)
+			}
+		}
+		return nil
+	})
+	if err != nil || n != 600 {
+		t.Fatal(n, err)
+	}
+	if l := s.List(record.Filter{Identity: "bob"}); len(l) != 1 || l[0].Identity != "bob" {
+		t.Error(l)
+	}
+	if l := s.List(record.Filter{Limit: 1, State: record.Ended}); len(l) != 1 || l[0].ID != "ses_aaaa1" {
+		t.Error(l)
+	}
+	if _, err := s.Get("ses_none"); err == nil {
+		t.Error("a session that is not there")
+	}
+}
+
+func TestExports(t *testing.T) {
+	_, key, _ := ed25519.GenerateKey(nil)
+	j, s := open(t, t.TempDir(), key)
+	defer func() { _ = j.Close() }()
+	put(t, s, start("ses_1", "ali\x1b[31mce"))
+	put(t, s, weir.Record{Session: "ses_1", Exchange: 1, Kind: weir.RecordCommand, Text: "GET /\x1b]0;evil\a", Attrs: []weir.Attr{{Name: "verdict", Value: "allow"}}})
+	put(t, s, weir.Record{Session: "ses_1", Exchange: 1, Kind: weir.RecordAnswerHead, Text: "200 OK", Attrs: []weir.Attr{{Name: "X", Value: "\x9b1m"}}})
+	put(t, s, weir.Record{Session: "ses_1", Exchange: 1, Kind: weir.RecordAnswerBody, Data: []byte("a\x1b[2Jb\nc\xff\u202e\n")})
+	put(t, s, weir.Record{Session: "ses_1", Exchange: 1, Kind: weir.RecordAnswerEnd, Attrs: []weir.Attr{{Name: "bytes", Value: "9"}}})
+	for _, f := range []record.Format{record.JSONL, record.Text, record.Asciicast} {
+		var b bytes.Buffer
+		if err := s.Export(t.Context(), "ses_1", f, &b); err != nil {
+			t.Fatal(f, err)
+		}
+		if strings.ContainsAny(b.String(), "\x1b\a\x9b") || strings.Contains(b.String(), "\u202e") && f != record.JSONL {
+			t.Errorf("%s holds control characters: %q", f, b.String())
+		}
+		lines := strings.Split(strings.TrimSpace(b.String()), "\n")
+		switch f {
+		case record.JSONL:
+			var l record.Line
+			if err := json.Unmarshal([]byte(lines[3]), &l); err != nil || l.Kind != "answer-body" || l.Base64 == "" || len(lines) != 5 {
+				t.Error(l, err, len(lines))
+			}
+		case record.Asciicast:
+			var ev []any
+			if err := json.Unmarshal([]byte(lines[4]), &ev); err != nil || len(ev) != 3 || ev[1] != "o" || !strings.Contains(fmt.Sprint(ev[2]), `a\x1b[2Jb`) {
+				t.Error(ev, err)
+			}
+		default:
+			if !strings.Contains(b.String(), `c\xff\u{202e}`) || !strings.Contains(b.String(), "exception in use: allow_opaque") {
+				t.Error(b.String())
+			}
+		}
+	}
+	if err := s.Export(t.Context(), "ses_1", "pdf", &bytes.Buffer{}); err == nil {
+		t.Error("an unknown format")
+	}
+	var b bytes.Buffer
+	if err := s.Replay(t.Context(), "ses_1", &b, 1000, time.Millisecond); err != nil || strings.ContainsRune(b.String(), 0x1b) {
+		t.Error(err, b.String())
+	}
+}
+
+func TestNothingIsRecordedAfterClose(t *testing.T) {
+	_, key, _ := ed25519.GenerateKey(nil)
+	j, s := open(t, t.TempDir(), key)
+	_ = j.Close()
+	r := start("ses_1", "a")
+	if err := s.Record(t.Context(), &r); err == nil {
+		t.Error("recorded into a closed journal")
+	}
+	if len(s.List(record.Filter{})) != 0 {
+		t.Error("it is in the list")
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte{1, 0, 0, 0, 0})
+	f.Add([]byte("\x01\x03ses\x01\x02ab\x01\x01a\x01bdata"))
+	f.Fuzz(func(_ *testing.T, b []byte) { _, _ = record.Decode(2, time.Time{}, b) })
+}

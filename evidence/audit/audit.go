@@ -41,8 +41,8 @@ type Log struct{ j *journal.Journal }
 // New makes a Log of a journal.
 func New(j *journal.Journal) *Log { return &Log{j: j} }
 
-// duringSessions are the actions that come with traffic; the rest is done by somebody who can wait for the disk.
-var duringSessions = []string{"session.", "command.", "exception.", "login."}
+// sessionActionNames are the actions that come with traffic; the rest is done by somebody who can wait for the disk.
+var sessionActionNames = []string{"session.", "command.", "exception.", "login."}
 
 // Audit keeps one event.
 func (l *Log) Audit(ctx context.Context, e *weir.Event) error {
@@ -62,7 +62,7 @@ func (l *Log) Audit(ctx context.Context, e *weir.Event) error {
 	if _, err := l.j.Append(kind, e.Time, b); err != nil {
 		return err
 	}
-	for _, p := range duringSessions {
+	for _, p := range sessionActionNames {
 		if strings.HasPrefix(e.Action, p) {
 			return nil
 		}

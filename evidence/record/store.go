@@ -56,14 +56,13 @@ type Session struct {
 
 // Store keeps recordings. New makes one.
 type Store struct {
-	j *journal.Journal
+	j       *journal.Journal
+	buffers sync.Pool
 
 	mu       sync.Mutex
 	sessions map[weir.SessionID]*Session
 	order    []*Session // by start
 }
-
-var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4096); return &b }}
 
 // New reads the index of all recordings in j. Sessions without an end are marked as interrupted.
 func New(ctx context.Context, j *journal.Journal) (*Store, error) {
@@ -103,12 +102,15 @@ func (s *Store) Record(_ context.Context, r *weir.Record) error {
 	if r.Session == "" || r.Kind == weir.RecordInvalid || r.Kind > weir.RecordSessionEnd {
 		return errors.New("record without session or kind")
 	}
-	buf, _ := buffers.Get().(*[]byte)
+	buf, _ := s.buffers.Get().(*[]byte)
+	if buf == nil {
+		buf = new([]byte)
+	}
 	b := appendRecord((*buf)[:0], r)
 	pos, err := s.j.Append(journal.Kind(r.Kind), r.Time, b)
 	if cap(b) <= 1<<20 {
 		*buf = b
-		buffers.Put(buf)
+		s.buffers.Put(buf)
 	}
 	if err != nil {
 		return err

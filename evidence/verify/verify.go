@@ -68,7 +68,7 @@ const (
 	maxFile     = 1 << 30
 )
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+var crcTable = crc32.MakeTable(crc32.Castagnoli)
 
 type sum = [sha256.Size]byte
 
@@ -258,7 +258,7 @@ func (v *verifier) segment(name string, b []byte, last bool) {
 	}
 	v.report.Segments++
 	number := uint64(v.report.Segments)
-	if len(b) < headLen || string(b[:8]) != "WEIRJNL1" || binary.LittleEndian.Uint32(b[120:]) != crc32.Checksum(b[:120], castagnoli) {
+	if len(b) < headLen || string(b[:8]) != "WEIRJNL1" || binary.LittleEndian.Uint32(b[120:]) != crc32.Checksum(b[:120], crcTable) {
 		v.problem(name, 0, "the header is damaged")
 		v.unknown = true
 		return
@@ -310,7 +310,7 @@ func (v *verifier) entries(name string, b []byte, number uint64, last bool) {
 			return
 		}
 		e := rest[:n]
-		if crc32.Update(crc32.Checksum(e[entryHead:], castagnoli), castagnoli, e[:24]) != binary.LittleEndian.Uint32(e[24:]) {
+		if crc32.Update(crc32.Checksum(e[entryHead:], crcTable), crcTable, e[:24]) != binary.LittleEndian.Uint32(e[24:]) {
 			v.broken(name, at, "the entry was changed: its checksum is wrong")
 			return
 		}

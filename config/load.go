@@ -1,0 +1,364 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+
+	"weir"
+)
+
+// Load reads and checks a file. The error is an *Error with everything that is wrong, or a *weir.Error.
+func Load(path string) (*Config, error) {
+	text, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, weir.NewError(weir.Invalid, fmt.Sprintf("the configuration %s does not exist; name one with --config, or start with: weir config sample > weir.yaml", path), err)
+	case err != nil:
+		return nil, weir.NewError(weir.Invalid, fmt.Sprintf("the configuration %s cannot be read; check that it is a file that the user who runs weir may read", path), err)
+	}
+	return Parse(path, text)
+}
+
+// Parse checks a configuration that stands in a file of the name. Relative paths in it start from the file's directory.
+func Parse(name string, text []byte) (*Config, error) {
+	var doc yaml.Node
+	if err := yaml.Unmarshal(text, &doc); err != nil {
+		return nil, &Error{File: name, Problems: []Problem{{Line: lineOf(err), Text: "this is not YAML: " + syntax(err)}}}
+	}
+	c := &Config{}
+	d := &decoder{lines: map[string]int{}}
+	if len(doc.Content) > 0 {
+		d.value(doc.Content[0], reflect.ValueOf(c).Elem(), "")
+	}
+	for i := range c.Resources {
+		c.Resources[i].line = d.lines["resources["+strconv.Itoa(i)+"]"]
+	}
+	for i := range c.Rules {
+		c.Rules[i].line = d.lines["rules["+strconv.Itoa(i)+"]"]
+	}
+	c.complete()
+	c.paths(filepath.Dir(name))
+	(&checker{c: c, d: d}).check()
+	if len(d.problems) > 0 {
+		return nil, &Error{File: name, Problems: d.problems}
+	}
+	return c, nil
+}
+
+// RuleLine is the line on which a rule begins.
+func (c *Config) RuleLine(i int) int {
+	if i < 0 || i >= len(c.Rules) {
+		return 0
+	}
+	return c.Rules[i].line
+}
+
+var syntaxTable = regexp.MustCompile(`line (\d+)`)
+
+func lineOf(err error) int {
+	if m := syntaxTable.FindStringSubmatch(err.Error()); m != nil {
+		n, _ := strconv.Atoi(m[1])
+		return n
+	}
+	return 0
+}
+
+// syntax is the parser's message without what it quotes of the file.
+func syntax(err error) string {
+	s := strings.TrimPrefix(err.Error(), "yaml: ")
+	if i := strings.IndexAny(s, "`'\""); i >= 0 {
+		s = s[:i]
+	}
+	return strings.TrimSpace(s)
+}
+
+func (c *Config) complete() {
+	if c.DataDir == "" {
+		c.DataDir = "weir-data"
+	}
+	if c.Listen.Web == "" {
+		c.Listen.Web = DefaultWeb
+	}
+	if len(c.Web.Hosts) == 0 {
+		c.Web.Hosts = []string{"localhost"}
+	}
+	if c.Shutdown.Drain == 0 {
+		c.Shutdown.Drain = defaultDrain
+	}
+	if c.Log.Level == "" {
+		c.Log.Level = "info"
+	}
+	if c.State == "" {
+		c.State = "sqlite"
+	}
+}
+
+// paths makes all paths absolute.
+func (c *Config) paths(base string) {
+	abs := func(p *string) {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(base, *p)
+		}
+		if a, err := filepath.Abs(*p); *p != "" && err == nil {
+			*p = a
+		}
+	}
+	ref := func(r *Ref) {
+		if r != nil {
+			abs(&r.File)
+		}
+	}
+	abs(&c.DataDir)
+	abs(&c.TLS.Cert)
+	abs(&c.TLS.Key)
+	for i := range c.Resources {
+		r := &c.Resources[i]
+		abs(&r.TLS.CA)
+		abs(&r.TLS.Cert)
+		abs(&r.TLS.Key)
+		if r.Credential != nil {
+			ref(r.Credential.Value)
+			ref(r.Credential.Bearer)
+			ref(r.Credential.Password)
+		}
+	}
+}
+
+// checker looks at what the types cannot say.
+type checker struct {
+	c *Config
+	d *decoder
+}
+
+func (k *checker) problem(path, format string, args ...any) {
+	k.d.problem(k.d.line(path), path, format, args...)
+}
+
+var (
+	nameTable = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	hostTable = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?$`)
+	mediaName = regexp.MustCompile(`^[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+$`) //nolint:gochecknoglobals // a constant
+)
+
+func (k *checker) check() {
+	k.listen()
+	names := map[string]int{}
+	for i := range k.c.Resources {
+		k.resource(i, names)
+	}
+	for i := range k.c.Grants {
+		k.grant(i)
+	}
+	for i := range k.c.Rules {
+		if r := &k.c.Rules[i]; r.Then == "" {
+			k.problem("rules["+strconv.Itoa(i)+"]", "say what the rule does: then: deny, approve or allow")
+		} else if _, ok := effectTable[r.Then]; !ok {
+			k.problem("rules["+strconv.Itoa(i)+"].then", "an effect is deny, approve or allow")
+		}
+	}
+	switch k.c.Log.Level {
+	case "debug", "info", "warn", "error":
+	default:
+		k.problem("log.level", "a level is debug, info, warn or error")
+	}
+	if k.c.State != "sqlite" {
+		k.problem("state", "only sqlite is known here")
+	}
+	if s := k.c.Journal.Segment; s != 0 && (s < 64<<10 || s > 1<<30) {
+		k.problem("journal.segment", "must be from 64KiB to 1GiB")
+	}
+	if k.c.Limits.Sessions < 0 {
+		k.problem("limits.sessions", "must not be negative")
+	}
+	if k.c.Limits.HeldBody > 64<<20 {
+		k.problem("limits.held_body", "must be at most 64MiB: a held body waits in memory")
+	}
+	if h := k.c.Limits.Headers; h != 0 && (h < 4<<10 || h > 1<<20) {
+		k.problem("limits.headers", "must be from 4KiB to 1MiB")
+	}
+	if l := k.c.Identity.Local; l != nil && !*l {
+		k.problem("identity.local", "local users are the only ones known here; leave it out or write true")
+	}
+}
+
+func (k *checker) listen() {
+	c := k.c
+	for path, addr := range map[string]string{"listen.web": c.Listen.Web, "listen.metrics": c.Listen.Metrics} {
+		if addr == "" {
+			continue
+		}
+		host, port, err := net.SplitHostPort(addr)
+		n, err2 := strconv.Atoi(port)
+		if err != nil || err2 != nil || n < 0 || n > 65535 || host != "" && net.ParseIP(host) == nil {
+			k.problem(path, "an address is written like 127.0.0.1:8443 or 0.0.0.0:8443")
+		}
+	}
+	if m, err := netip.ParseAddrPort(c.Listen.Metrics); c.Listen.Metrics != "" && err == nil && !m.Addr().IsLoopback() && !m.Addr().IsPrivate() {
+		k.problem("listen.metrics", "metrics are served without a login; listen at a loopback or private address")
+	}
+	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
+		k.problem("tls", "cert and key belong together; name both, or neither to use the gateway's own CA")
+	}
+	if c.TLS.Off && c.TLS.Cert != "" {
+		k.problem("tls", "off and cert exclude each other")
+	}
+	if c.TLS.Off && !c.Loopback() {
+		k.problem("tls.off", "without TLS credentials could be read on the way: listen at 127.0.0.1, or leave tls.off out")
+	}
+	for i, h := range c.Web.Hosts {
+		if !hostTable.MatchString(h) {
+			k.problem("web.hosts["+strconv.Itoa(i)+"]", "a host is a name such as gateway.example, without scheme and port")
+		}
+	}
+	if c.Web.URL != "" {
+		if u, err := url.Parse(c.Web.URL); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil || strings.Trim(u.Path, "/") != "" {
+			k.problem("web.url", "write where users reach the gateway, such as https://gateway.example")
+		}
+	}
+}
+
+func (k *checker) resource(i int, names map[string]int) {
+	r, path := &k.c.Resources[i], "resources["+strconv.Itoa(i)+"]"
+	switch first, taken := names[r.Name]; {
+	case r.Name == "":
+		k.problem(path, "a resource needs a name")
+	case !nameTable.MatchString(r.Name):
+		k.problem(path+".name", "a name is made of small letters, digits and hyphens, at most 63: it is part of host names")
+	case taken:
+		k.problem(path+".name", "line %d has a resource of that name already; names are unique", first)
+	default:
+		names[r.Name] = k.d.line(path + ".name")
+	}
+	switch r.Protocol {
+	case weir.HTTP:
+	case "":
+		k.problem(path, "say which protocol the resource speaks: protocol: http")
+	default:
+		k.problem(path+".protocol", "the protocol %q is not known here; http is", short(string(r.Protocol)))
+	}
+	k.address(r, path)
+	k.resourceTLS(r, path)
+	if r.Credential != nil {
+		k.credential(r, path+".credential")
+	}
+	for n, m := range r.AllowOpaque {
+		if m != "websocket-binary" && !mediaName.MatchString(m) {
+			k.problem(path+".allow_opaque["+strconv.Itoa(n)+"]", "name one media type, such as application/octet-stream, or websocket-binary")
+		}
+	}
+	for n, h := range r.Hosts {
+		if !hostTable.MatchString(h) {
+			k.problem(path+".hosts["+strconv.Itoa(n)+"]", "a host is a name such as billing.example")
+		}
+	}
+	if r.Record.Body != nil && *r.Record.Body > maxRecord {
+		k.problem(path+".record.body", "at most 64MiB of a body can be recorded")
+	}
+}
+
+func (k *checker) address(r *Resource, path string) {
+	if r.Address == "" {
+		k.problem(path, "say where the target is: address: http://10.0.0.9:8080")
+		return
+	}
+	u, err := url.Parse(r.Address)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		k.problem(path+".address", "an http resource's address is a URL such as http://10.0.0.9:8080")
+	case u.User != nil:
+		k.problem(path+".address", "the address holds a user or a password; put them into credential, as {env: NAME} or {file: PATH}")
+	case u.RawQuery != "" || u.Fragment != "":
+		k.problem(path+".address", "an address has no query and no fragment")
+	default:
+		r.url = u
+	}
+}
+
+func (k *checker) resourceTLS(r *Resource, path string) {
+	t := &r.TLS
+	if (t.Cert == "") != (t.Key == "") {
+		k.problem(path+".tls", "cert and key belong together")
+	}
+	if r.url != nil && r.url.Scheme == "http" && *t != (ResourceTLS{}) {
+		k.problem(path+".tls", "the address begins with http:, so there is no TLS; write https:, or leave tls out")
+	}
+}
+
+func (k *checker) credential(r *Resource, path string) {
+	c, forms := r.Credential, 0
+	for _, f := range []struct {
+		key, name string
+		value     *Ref
+		valueKey  string
+	}{{"header", c.Header, c.Value, "value"}, {"query", c.Query, c.Value, "value"}, {"cookie", c.Cookie, c.Value, "value"}, {"user", c.User, c.Password, "password"}} {
+		if f.name == "" {
+			continue
+		}
+		forms++
+		if f.value == nil {
+			k.problem(path, "%s needs %s: {env: NAME} or {file: PATH}", f.key, f.valueKey)
+		}
+	}
+	if c.Bearer != nil {
+		forms++
+	}
+	if forms != 1 || c.Password != nil && c.User == "" || c.Value != nil && (c.User != "" || c.Bearer != nil) {
+		k.problem(path, "a credential is one of {header: NAME, value: …}, {user: NAME, password: …}, {bearer: …}, {query: NAME, value: …}, {cookie: NAME, value: …}")
+	}
+	for key, ref := range map[string]*Ref{"value": c.Value, "bearer": c.Bearer, "password": c.Password} {
+		if ref != nil && (ref.Env == "") == (ref.File == "") {
+			k.problem(path+"."+key, "write {env: NAME} or {file: PATH}")
+		}
+	}
+}
+
+func (k *checker) grant(i int) {
+	g, path := &k.c.Grants[i], "grants["+strconv.Itoa(i)+"]"
+	if len(g.Groups) == 0 && len(g.Users) == 0 {
+		k.problem(path, "say to whom: groups: [developers] or users: [alice]")
+	}
+	if len(g.Resources) == 0 {
+		k.problem(path, "say which resources; [\"*\"] is all")
+	}
+	if time.Duration(g.For) > 30*24*time.Hour {
+		k.problem(path+".for", "access lasts at most 30d; it is given anew when it is asked for again")
+	}
+}
+
+// Sample is a configuration to begin with.
+func Sample() string { return sample }
+
+const sample = `# Weir's configuration. Check it with: weir config check --config weir.yaml
+data_dir: ./weir-data            # evidence, state, the gateway's own CA; relative to this file
+listen:
+  web: 127.0.0.1:8443            # API, browsers and http resources
+web:
+  hosts: [localhost]             # a resource is reached at RESOURCE.localhost, and at /r/RESOURCE/
+tls: {}                          # empty: the gateway's own CA; or {cert: FILE, key: FILE}
+resources:
+  - name: billing-debug
+    protocol: http
+    address: http://127.0.0.1:8080
+    credential: {header: Authorization, value: {env: BILLING_AUTHORIZATION}}   # never written here
+    record: {body: 64KiB}        # how much of each body the recording keeps
+grants:
+  - {groups: [developers], resources: ["billing-*"], for: 8h}
+rules:                           # deny beats approve beats allow; the first that matches inside an effect decides
+  - {name: no-admin, match: {paths: ["/admin/**"]}, then: deny}
+  - {name: reflect, match: {catalog: "introspection:approve"}, then: approve, approvers: {groups: [managers], count: 1}, within: 15m}
+mask:
+  fields: [account_ref]          # names that are masked besides the built-in ones
+`

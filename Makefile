@@ -10,10 +10,13 @@ LINT_VERSION := v2.15.0
 LINT := $(CACHE)/bin/golangci-lint-$(LINT_VERSION)
 FUZZTIME ?= 3s
 
-.PHONY: build test race fuzz lint arch check clean
+.PHONY: run build test race fuzz lint arch check clean
 
 build:
-	CGO_ENABLED=0 go build -trimpath ./...
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/weir ./cmd/weir
+
+run: build
+	bin/weir demo
 
 test: race fuzz
 

@@ -44,7 +44,7 @@ var mayImport = map[string]string{
 	"front/cli":        ". service access/* evidence/* config",
 	"server":           "*",
 	"server/leaky":     "",
-	"cmd/weir":         ". server front/cli config",
+	"cmd/weir":         ". server front/cli config service",
 	"test":             "*",
 }
 

@@ -54,6 +54,6 @@ type Event struct {
 	Resource string
 	Session  SessionID
 	Request  RequestID
-	Outcome  string // "ok", "denied", "failed"
+	Outcome  string // "attempt", "ok", "denied", "failed"
 	Detail   []Attr
 }

@@ -69,7 +69,6 @@ type Resource struct {
 	HostHeader string        `yaml:"host_header"`
 	TLS        ResourceTLS   `yaml:"tls"`
 	Credential *Credential   `yaml:"credential"`
-	Hosts      []string      `yaml:"hosts"`
 	// AllowOpaque lists media types that pass although they cannot be looked into. Each use is audited.
 	AllowOpaque []string `yaml:"allow_opaque"`
 	Record      Record   `yaml:"record"`

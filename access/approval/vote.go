@@ -78,7 +78,13 @@ func (r *Request) take(voter *weir.Identity, v *Vote) error {
 	return nil
 }
 
+// localAdmin is the Method of whoever owns the gateway's process: it could change the rules, so it may answer for any group.
+const localAdmin = "admin_socket"
+
 func mayVote(voter *weir.Identity, t *weir.HoldTerms) bool {
+	if voter.Method == localAdmin && voter.Admin {
+		return true
+	}
 	if len(t.Groups) == 0 {
 		return voter.Admin
 	}

@@ -66,7 +66,7 @@ func (s *Store) Export(ctx context.Context, id weir.SessionID, format Format, w 
 		err = s.Entries(ctx, x.ID, func(seq uint64, r *weir.Record) error { return enc.Encode(LineOf(seq, r)) })
 	case Text:
 		p := printer{w: b, newline: "\n"}
-		err = s.Entries(ctx, x.ID, func(_ uint64, r *weir.Record) error { return p.print(r) })
+		err = s.Entries(ctx, x.ID, func(_ uint64, r *weir.Record) error { return p.entry(r) })
 	case Asciicast:
 		err = s.asciicast(ctx, &x, b)
 	default:
@@ -91,7 +91,7 @@ func (s *Store) asciicast(ctx context.Context, x *Session, w *bufio.Writer) erro
 	return s.Entries(ctx, x.ID, func(_ uint64, r *weir.Record) error {
 		var text strings.Builder
 		t := bufio.NewWriter(&text)
-		if err := (&printer{w: t, newline: "\r\n"}).print(r); err != nil {
+		if err := (&printer{w: t, newline: "\r\n"}).entry(r); err != nil {
 			return err
 		}
 		if err := t.Flush(); err != nil {
@@ -117,7 +117,7 @@ func (s *Store) Replay(ctx context.Context, id weir.SessionID, w io.Writer, spee
 			}
 		}
 		before = r.Time
-		if err := p.print(r); err != nil {
+		if err := p.entry(r); err != nil {
 			return err
 		}
 		return p.w.Flush()
@@ -130,7 +130,7 @@ type printer struct {
 	newline string
 }
 
-func (p *printer) print(r *weir.Record) error {
+func (p *printer) entry(r *weir.Record) error {
 	at := r.Time.UTC().Format("15:04:05.000")
 	attr := func(name string) string {
 		for _, a := range r.Attrs {

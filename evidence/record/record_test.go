@@ -111,7 +111,7 @@ func TestExports(t *testing.T) {
 		if err := s.Export(t.Context(), "ses_1", f, &b); err != nil {
 			t.Fatal(f, err)
 		}
-		if strings.ContainsAny(b.String(), "\x1b\a\x9b") || strings.Contains(b.String(), "\u202e") && f != record.JSONL {
+		if strings.ContainsAny(b.String(), "\x1b\a\u009b") || strings.Contains(b.String(), "\u202e") && f != record.JSONL {
 			t.Errorf("%s holds control characters: %q", f, b.String())
 		}
 		lines := strings.Split(strings.TrimSpace(b.String()), "\n")

@@ -28,7 +28,7 @@ type Options struct {
 	// Hosts are the names of the web host, without ports. A resource is reached at RESOURCE.<host>.
 	// "localhost" is always one.
 	Hosts []string
-	// LoginPath is where browsers are sent to prove who they are, on the web host; "?next=" and the URL
+	// LoginPath is where browsers are sent to prove who they are, on the host they called; "?next=" and the path
 	// they asked for is added. Empty: they get a page that says what is missing.
 	LoginPath string
 	// MaxHeldBody is the largest body, in bytes, of a request that can be held for approval. A Target may name its own.

@@ -136,14 +136,7 @@ func (c *call) loginURL() string {
 	if c.h.opt.LoginPath == "" || c.route.resource == "" || c.r.Method != http.MethodGet && c.r.Method != http.MethodHead {
 		return ""
 	}
-	scheme := "http://"
-	if c.r.TLS != nil {
-		scheme = "https://"
-	}
-	if c.route.host == "" {
-		return c.h.opt.LoginPath + "?next=" + url.QueryEscape(c.route.prefix+c.route.uri)
-	}
-	return scheme + c.route.host + c.h.opt.LoginPath + "?next=" + url.QueryEscape(scheme+c.r.Host+c.route.uri)
+	return c.h.opt.LoginPath + "?next=" + url.QueryEscape(c.route.prefix+c.route.uri)
 }
 
 // page is the problem as a page to read.

@@ -62,9 +62,9 @@ type candidate struct {
 }
 
 // Load returns the catalogue that is part of the program.
-func Load() (*Catalog, error) { return loadOnce() }
+func Load() (*Catalog, error) { return loadTable() }
 
-var loadOnce = sync.OnceValues(func() (*Catalog, error) { return Parse(httpTable) })
+var loadTable = sync.OnceValues(func() (*Catalog, error) { return Parse(httpTable) })
 
 // Parse reads a catalogue.
 func Parse(data []byte) (*Catalog, error) {

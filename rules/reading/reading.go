@@ -163,9 +163,9 @@ func dots(p string) string {
 	parts := strings.Split(p, "/")
 	for i, s := range parts {
 		last := i == len(parts)-1
-		switch {
-		case s == ".":
-		case s == "..":
+		switch s {
+		case ".":
+		case "..":
 			if len(out) > 1 {
 				out = out[:len(out)-1]
 			}

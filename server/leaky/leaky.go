@@ -207,10 +207,10 @@ func (s *Service) socket(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// encodings writes each setting in ways that a search for the plain value misses.
+// encodings writes the credential that the service is called with in ways that a search for the plain value misses.
 func (s *Service) encodings(w http.ResponseWriter, r *http.Request) {
 	var b strings.Builder
-	for _, v := range append(slices.Clone(s.Env), Variable{"token", s.Token}) {
+	for _, v := range []Variable{{"own credential", s.Token}} {
 		raw := []byte(v.Value)
 		slices.Reverse(raw)
 		esc := ""

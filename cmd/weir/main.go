@@ -1,0 +1,101 @@
+// Command weir is the gateway and its command line.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"golang.org/x/term"
+
+	"weir/config"
+	"weir/front/cli"
+	"weir/server"
+	"weir/service"
+)
+
+// version is set when a release is built.
+var version = ""
+
+func versionText() string {
+	if version != "" {
+		return version
+	}
+	if b, ok := debug.ReadBuildInfo(); ok && b.Main.Version != "" {
+		return b.Main.Version
+	}
+	return "dev"
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends at once
+	streams := cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}
+	if fd := int(os.Stdin.Fd()); term.IsTerminal(fd) {
+		streams.Password = func(prompt string) (string, error) {
+			fmt.Fprint(os.Stderr, prompt)
+			b, err := term.ReadPassword(fd)
+			fmt.Fprintln(os.Stderr)
+			return string(b), err
+		}
+	}
+	code := cli.Run(ctx, os.Args[1:], versionText(), os.LookupEnv, streams, cli.Local{Serve: serve, Demo: demo, Check: check, Verify: verify})
+	stop()
+	os.Exit(code)
+}
+
+func options(file string) server.Options {
+	return server.Options{File: file, Version: versionText(), Log: os.Stderr, Now: time.Now, LookupEnv: os.LookupEnv}
+}
+
+func serve(ctx context.Context, file string) error {
+	cfg, err := config.Load(file)
+	if err != nil {
+		return err
+	}
+	s, err := server.New(ctx, cfg, options(file))
+	if err != nil {
+		return err
+	}
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	go func() {
+		for range hup {
+			s.Reload(ctx)
+		}
+	}()
+	return s.Run(ctx)
+}
+
+func demo(ctx context.Context, dataDir, listen string, asJSON bool) error {
+	opt := options("")
+	d, err := server.NewDemo(ctx, dataDir, listen, opt)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		err = json.NewEncoder(os.Stdout).Encode(d)
+	} else {
+		_, err = os.Stdout.WriteString(d.Guide(os.Args[0]))
+	}
+	return errors.Join(d.Run(ctx), err)
+}
+
+func check(file string) ([]string, error) {
+	cfg, err := config.Load(file)
+	if err != nil {
+		return nil, err
+	}
+	return server.CheckConfig(cfg, file, os.LookupEnv)
+}
+
+func verify(dataDir, key string) (*service.Evidence, error) {
+	return server.VerifyDir(dataDir, key, time.Now())
+}

@@ -1,0 +1,106 @@
+package server
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"weir"
+	"weir/gate/session"
+	"weir/mask"
+	"weir/mask/known"
+	"weir/vault/secret"
+	"weir/vault/source"
+)
+
+// maskers makes sessions' masks. They follow a reload: what a running session masks is what is known now.
+type maskers struct{ now *atomic.Pointer[generation] }
+
+// Open makes the mask of one session.
+func (m *maskers) Open(_ context.Context, _ *weir.SessionInfo, presented secret.String) (session.Mask, error) {
+	own, _, err := source.Needles(source.Held{Name: "presented", Value: presented})
+	if err != nil {
+		return nil, err
+	}
+	return &sessionMask{now: m.now, own: own}, nil
+}
+
+// sessionMask masks for one session.
+type sessionMask struct {
+	now *atomic.Pointer[generation]
+	own *known.Set
+
+	mu     sync.Mutex
+	of     *generation
+	masker *mask.Masker
+}
+
+func (s *sessionMask) current() *mask.Masker {
+	g := s.now.Load()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.of != g {
+		s.of, s.masker = g, g.engine.Masker(g.known, s.own)
+	}
+	return s.masker
+}
+
+// Value masks one value.
+func (s *sessionMask) Value(dst []byte, name string, value []byte, t *weir.Tally) []byte {
+	return s.current().Value(dst, name, value, t)
+}
+
+// Stream masks a stream.
+func (s *sessionMask) Stream(w session.Writer, shape weir.Shape, t *weir.Tally) (weir.MaskWriter, error) {
+	return s.current().Stream(w, shape, t)
+}
+
+// counted counts what is recorded on its way into the journal.
+type counted struct {
+	session.Recorder
+	m *metrics
+}
+
+// Record records and counts.
+func (c *counted) Record(ctx context.Context, r *weir.Record) error {
+	if err := c.Recorder.Record(ctx, r); err != nil {
+		c.m.faults.WithLabelValues("recorder").Inc()
+		return err
+	}
+	c.m.recorded.Add(float64(len(r.Data)))
+	switch r.Kind {
+	case weir.RecordSessionStart:
+		c.m.sessions.Inc()
+	case weir.RecordCommand:
+		c.m.commands.WithLabelValues(attrOf(r, "verdict")).Inc()
+	case weir.RecordRefusal:
+		c.m.refusals.WithLabelValues(attrOf(r, "kind")).Inc()
+	case weir.RecordAnswerEnd:
+		for _, a := range r.Attrs {
+			n, err := strconv.ParseFloat(a.Value, 64)
+			if err != nil {
+				continue
+			}
+			if kind, ok := strings.CutPrefix(a.Name, "masked."); ok {
+				c.m.masked.WithLabelValues(kind).Add(n)
+			} else if a.Name == "bytes" {
+				c.m.bytes.Add(n)
+			} else if a.Name == "duration_us" {
+				c.m.duration.Observe(n / 1e6)
+			}
+		}
+	default:
+	}
+	return nil
+}
+
+func attrOf(r *weir.Record, name string) string {
+	for i := range r.Attrs {
+		if r.Attrs[i].Name == name {
+			return r.Attrs[i].Value
+		}
+	}
+	return ""
+}

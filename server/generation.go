@@ -1,0 +1,201 @@
+package server
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"time"
+
+	"weir"
+	"weir/access/identity"
+	"weir/config"
+	"weir/gate/httpgate"
+	"weir/mask"
+	"weir/mask/known"
+	"weir/rules/catalog"
+	"weir/rules/policy"
+	"weir/vault/source"
+)
+
+// generation is all that a configuration makes and that a reload replaces. Immutable.
+type generation struct {
+	cfg          *config.Config
+	plan         *policy.Plan
+	entitlements *identity.Entitlements
+	resources    []*resource
+	byName       map[string]*resource
+	masker       *mask.Masker
+	engine       *mask.Engine
+	known        *known.Set
+	held         []source.Held // all that was ever held in this process
+	warnings     []string
+}
+
+type resource struct {
+	noun      weir.Resource
+	target    *httpgate.Target
+	transport *http.Transport
+	host      string
+}
+
+// environment is where credentials come from.
+type environment struct {
+	lookup func(string) (string, bool)
+	read   func(string) ([]byte, error)
+}
+
+// build makes a generation of a configuration. before is the one in use, or nil. The error lists everything that is wrong.
+func build(cfg *config.Config, file string, maskKey []byte, env environment, before *generation) (*generation, error) {
+	g := &generation{cfg: cfg, byName: make(map[string]*resource)}
+	cat, err := catalog.Load()
+	if err != nil {
+		return nil, err
+	}
+	plan, problems := policy.Compile(cfg.Policy(), cat)
+	if len(problems) > 0 {
+		e := &config.Error{File: file}
+		for _, p := range problems {
+			path := p.Field
+			if p.Rule >= 0 {
+				path = fmt.Sprintf("rules[%d].%s", p.Rule, p.Field)
+			}
+			e.Problems = append(e.Problems, config.Problem{Line: cfg.RuleLine(p.Rule), Path: path, Text: p.Text})
+		}
+		return nil, e
+	}
+	g.plan = plan
+	var errs []error
+	if before != nil {
+		g.held = slices.Clone(before.held)
+	}
+	for i := range cfg.Resources {
+		r, err := g.resource(&cfg.Resources[i], env)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("resource %s: %w", cfg.Resources[i].Name, err))
+			continue
+		}
+		g.resources = append(g.resources, r)
+		g.byName[r.noun.Name] = r
+	}
+	var list []identity.Entitlement
+	for _, e := range cfg.Grants {
+		list = append(list, identity.Entitlement{Groups: e.Groups, Users: e.Users, Resources: e.Resources, For: orElse(time.Duration(e.For), 8*time.Hour), Until: e.Until})
+	}
+	if g.entitlements, err = identity.NewEntitlements(list); err != nil {
+		errs = append(errs, fmt.Errorf("grants: %w", err))
+	}
+	if g.engine, err = mask.New(mask.Config{Fields: cfg.Mask.Fields, Disable: cfg.Mask.Detectors.Disable, Key: maskKey}); err != nil {
+		errs = append(errs, fmt.Errorf("mask: %w", err))
+	}
+	if g.known, g.warnings, err = source.Needles(g.held...); err != nil {
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	g.masker = g.engine.Masker(g.known)
+	return g, nil
+}
+
+func orElse(d, def time.Duration) time.Duration {
+	if d > 0 {
+		return d
+	}
+	return def
+}
+
+// CheckConfig builds all that a configuration makes, except what opens files in its data_dir, and returns what is noteworthy.
+func CheckConfig(cfg *config.Config, file string, lookup func(string) (string, bool)) (warnings []string, err error) {
+	g, err := build(cfg, file, make([]byte, 32), environment{lookup, os.ReadFile}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return g.warnings, nil
+}
+
+func (g *generation) resource(c *config.Resource, env environment) (*resource, error) {
+	r := &resource{noun: c.Noun(), host: c.URL().Host}
+	cred, err := g.credential(c, env)
+	if err != nil {
+		return nil, err
+	}
+	tlsConfig, err := clientTLS(&c.TLS)
+	if err != nil {
+		return nil, err
+	}
+	r.transport = &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSClientConfig:     tlsConfig,
+		TLSHandshakeTimeout: 10 * time.Second,
+		DisableCompression:  true,
+		ForceAttemptHTTP2:   true,
+		MaxIdleConns:        1024, MaxIdleConnsPerHost: 256, IdleConnTimeout: 90 * time.Second,
+		MaxResponseHeaderBytes: 1 << 20,
+		ReadBufferSize:         32 << 10, WriteBufferSize: 32 << 10,
+	}
+	r.target, err = httpgate.NewTarget(httpgate.Target{
+		URL: c.URL(), RoundTripper: r.transport, Credential: cred, AllowOpaque: c.AllowOpaque, HostHeader: c.HostHeader,
+	})
+	return r, err
+}
+
+// credential resolves what proves the gateway to a target, and keeps it for masking.
+func (g *generation) credential(c *config.Resource, env environment) (httpgate.Credential, error) {
+	cc := c.Credential
+	if cc == nil {
+		return httpgate.Credential{}, nil
+	}
+	ref := cc.Value
+	if cc.Bearer != nil {
+		ref = cc.Bearer
+	}
+	if cc.Password != nil {
+		ref = cc.Password
+	}
+	v, err := source.Resolve(ref.Source(), env.lookup, env.read)
+	if err != nil {
+		return httpgate.Credential{}, err
+	}
+	name := c.Name
+	if !slices.ContainsFunc(g.held, func(h source.Held) bool { return h.Value.Equal(v) }) {
+		g.held = append(g.held, source.Held{Name: name, Value: v})
+	}
+	switch {
+	case cc.Bearer != nil:
+		return httpgate.BearerCredential(v), nil
+	case cc.Password != nil:
+		return httpgate.BasicCredential(cc.User, v), nil
+	case cc.Query != "":
+		return httpgate.QueryCredential(cc.Query, v), nil
+	case cc.Cookie != "":
+		return httpgate.CookieCredential(cc.Cookie, v), nil
+	}
+	return httpgate.HeaderCredential(cc.Header, v), nil
+}
+
+func clientTLS(c *config.ResourceTLS) (*tls.Config, error) {
+	t := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: c.ServerName}
+	if c.CA != "" {
+		text, err := os.ReadFile(c.CA)
+		if err != nil {
+			return nil, weir.NewError(weir.Invalid, fmt.Sprintf("tls.ca: %s cannot be read; correct the path", c.CA), err)
+		}
+		t.RootCAs = x509.NewCertPool()
+		if !t.RootCAs.AppendCertsFromPEM(text) {
+			return nil, weir.NewError(weir.Invalid, fmt.Sprintf("tls.ca: %s holds no PEM certificate", c.CA), nil)
+		}
+	}
+	if c.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
+		if err != nil {
+			return nil, weir.NewError(weir.Invalid, fmt.Sprintf("tls.cert: %s and %s are no PEM certificate and key that belong together", c.Cert, c.Key), err)
+		}
+		t.Certificates = []tls.Certificate{pair}
+	}
+	return t, nil
+}

@@ -1,0 +1,113 @@
+package service
+
+import (
+	"context"
+	"net/url"
+	"strings"
+	"time"
+
+	"weir"
+)
+
+// Explanation says what would become of a command, and why.
+type Explanation struct {
+	Resource string `json:"resource"`
+	User     string `json:"user"`
+	Command  string `json:"command"`
+	// Access says whether the user may reach the resource at all.
+	Access   bool           `json:"access"`
+	Until    *time.Time     `json:"until,omitempty" doc:"when access that begins now ends"`
+	Effect   string         `json:"effect" enum:"deny,approve,allow"`
+	Rule     string         `json:"rule" doc:"that decided"`
+	Reason   string         `json:"reason,omitempty"`
+	Policy   string         `json:"policy" doc:"version"`
+	Approval *Approval      `json:"approval,omitempty"`
+	Rules    []RuleMatch    `json:"rules" doc:"all rules that speak of the command, in their order"`
+	Catalog  []CatalogMatch `json:"catalog" doc:"what is known to leak there; values of that kind are masked"`
+	Readings []string       `json:"readings,omitempty" doc:"ways in which targets may read the path"`
+}
+
+// Approval says who must agree.
+type Approval struct {
+	Groups []string `json:"groups" doc:"empty: administrators"`
+	Count  int      `json:"count"`
+	Within string   `json:"within"`
+	Wait   string   `json:"wait"`
+}
+
+// RuleMatch is a rule that speaks of a command.
+type RuleMatch struct {
+	Name string `json:"name"`
+	Then string `json:"then"`
+}
+
+// CatalogMatch is an entry of the introspection catalogue.
+type CatalogMatch struct {
+	ID         string `json:"id"`
+	Technology string `json:"technology"`
+	Leaks      string `json:"leaks"`
+	Action     string `json:"action"`
+}
+
+// Explain says what would become of a command of the caller or, for administrators, of somebody else.
+func (s *Service) Explain(ctx context.Context, who *weir.Identity, resource, as, command string) (Explanation, error) {
+	res, err := s.resource(ctx, who, resource)
+	if err != nil {
+		return Explanation{}, err
+	}
+	subject := *who
+	if as != "" && as != who.Name {
+		id, _, err := s.self(ctx, who, as, "explain")
+		if err != nil {
+			return Explanation{}, err
+		}
+		if subject, err = s.p.Identity.Identity(ctx, id); err != nil {
+			return Explanation{}, err
+		}
+	}
+	cmd, err := parseCommand(command, res.Target)
+	if err != nil {
+		return Explanation{}, err
+	}
+	x := s.p.Policy.Plan().Explain(&subject, &res.Resource, cmd)
+	out := Explanation{
+		Resource: res.Name, User: subject.Name, Command: s.p.Mask("command", cmd.Text), Effect: x.Verdict.Effect.String(), Rule: x.Verdict.Rule,
+		Reason: x.Verdict.Reason, Policy: x.Verdict.Policy, Rules: []RuleMatch{}, Catalog: []CatalogMatch{}, Readings: x.Readings,
+	}
+	until, reach, err := s.p.Identity.CanReach(ctx, &subject, res.Name)
+	if err != nil {
+		return Explanation{}, err
+	}
+	if out.Access = reach; reach {
+		out.Until = &until
+	}
+	if x.Verdict.Effect == weir.Approve {
+		h := &x.Verdict.Hold
+		out.Approval = &Approval{Groups: append([]string{}, h.Groups...), Count: h.Count, Within: h.Within.String(), Wait: h.Wait.String()}
+	}
+	for i := range x.Matched {
+		out.Rules = append(out.Rules, RuleMatch{x.Matched[i].Name, x.Matched[i].Then.String()})
+	}
+	for _, e := range x.Catalog {
+		out.Catalog = append(out.Catalog, CatalogMatch{e.ID, e.Technology, e.Leaks, string(e.Action)})
+	}
+	return out, nil
+}
+
+// parseCommand reads "GET /path?query".
+func parseCommand(text, host string) (*weir.Command, error) {
+	method, target, _ := strings.Cut(strings.TrimSpace(text), " ")
+	target = strings.TrimSpace(target)
+	if target == "" && strings.HasPrefix(method, "/") {
+		method, target = "GET", method
+	}
+	method = strings.ToUpper(method)
+	if !strings.HasPrefix(target, "/") || strings.ContainsAny(target, " \r\n") || strings.Trim(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") != "" {
+		return nil, weir.NewError(weir.Invalid, "an http command is written like: GET /actuator/env?name=value", nil)
+	}
+	path, query, _ := strings.Cut(target, "?")
+	values, _ := url.ParseQuery(query) // what does not decode matches no pattern
+	return &weir.Command{Operation: method, Text: method + " " + target, HTTP: &weir.HTTPRequest{
+		Method: method, Host: host, Path: path, Query: values, Header: map[string][]string{},
+	}}, nil
+}

@@ -10,7 +10,7 @@ LINT_VERSION := v2.15.0
 LINT := $(CACHE)/bin/golangci-lint-$(LINT_VERSION)
 FUZZTIME ?= 3s
 
-.PHONY: run build test race fuzz lint arch check clean
+.PHONY: run build tools test race fuzz lint arch check clean
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/weir ./cmd/weir
@@ -18,10 +18,16 @@ build:
 run: build
 	bin/weir demo
 
-test: race fuzz
+test: tools race fuzz
+
+# What the end-to-end tests talk to the gateway with.
+tools:
+	@command -v curl >/dev/null || { echo "installing curl"; \
+		if command -v apt-get >/dev/null; then SUDO=$$(command -v sudo || true); $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq curl; \
+		elif command -v brew >/dev/null; then brew install curl; else echo "install curl, then run make test again"; exit 1; fi; }
 
 race:
-	go test -race -timeout 10m ./...
+	go test -race -timeout 15m ./...
 
 # Every fuzz target for a few seconds: a smoke test, not a campaign.
 fuzz:

@@ -271,7 +271,7 @@ func keys(t reflect.Type) []string {
 
 func field(v reflect.Value, key string) reflect.Value {
 	for f := range v.NumField() {
-		if v.Type().Field(f).Tag.Get("yaml") == key {
+		if key != "" && v.Type().Field(f).Tag.Get("yaml") == key {
 			return v.Field(f)
 		}
 	}

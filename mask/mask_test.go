@@ -344,3 +344,30 @@ func BenchmarkStream(b *testing.B) {
 		})
 	}
 }
+
+func TestPairsOfNameAndValueInText(t *testing.T) {
+	e, err := mask.New(mask.Config{Key: make([]byte, 32)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := e.Masker()
+	for _, in := range []string{
+		"[{Name:DB_PASSWORD Value:CANARY1 ValueFrom:nil} {Name:HOST Value:SAFE}]",
+		"env:\n- name: DB_PASSWORD\n  value: CANARY 1\n- name: HOST\n  value: SAFE\n",
+		"  - name: \"API_KEY\"\n    value: \"CANARY1\"\nSAFE",
+		`{\"name\":\"DB_PASSWORD\",\"value\":\"CANARY1\"} SAFE`,
+		`Name="secret_key", Value="CANARY1", SAFE`,
+		"key=api_key value=CANARY1 SAFE",
+	} {
+		for _, step := range []int{1, 5, 1 << 20} {
+			if out := markup(t, m, weir.FormatText, in, step); strings.Contains(out, "CANARY") || !strings.Contains(out, "SAFE") {
+				t.Errorf("%q\nbecame %q", in, out)
+			}
+		}
+	}
+	for _, in := range []string{"name: password reset\nvalues: 3\n", "key: token, valued at 3", "name=token", "Name:password ValueFrom:nil"} {
+		if out := markup(t, m, weir.FormatText, in, 3); out != in {
+			t.Errorf("%q\nbecame %q", in, out)
+		}
+	}
+}

@@ -158,6 +158,8 @@ func TestUnreadableContent(t *testing.T) {
 		"gzip in gzip":           {map[string]string{"Content-Type": "text/plain", "Content-Encoding": "gzip"}, coded(t, []byte(canary), "gzip", "gzip"), "not what its type"},
 		"zstd under JSON":        {map[string]string{"Content-Type": "application/json"}, coded(t, []byte(canary), "zstd"), "not what its type"},
 		"NULs under text":        {map[string]string{"Content-Type": "text/plain"}, []byte("a\x00b" + canary), "not what its type"},
+		"lists of short words":   {map[string]string{"Content-Type": "text/plain"}, []byte("word\x00b\x00" + canary), "not what its type"},
+		"lists of bytes":         {map[string]string{"Content-Type": "text/plain"}, []byte("word\x00wo\x01rd\x00" + canary), "not what its type"},
 		"heap dump under text":   {map[string]string{"Content-Type": "text/plain"}, []byte("JAVA PROFILE 1.0.2\x00"), "not what its type"},
 		"no gzip":                {map[string]string{"Content-Type": "text/plain", "Content-Encoding": "gzip"}, []byte("plain " + canary), "decoded"},
 		"cut gzip":               {map[string]string{"Content-Type": "text/plain", "Content-Encoding": "gzip"}, coded(t, []byte(strings.Repeat("x", 100)), "gzip")[:20], "decoded"},

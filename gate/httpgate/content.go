@@ -247,7 +247,7 @@ func looksBinary(head []byte) bool {
 	if len(head) > sniffLen {
 		head = head[:sniffLen]
 	}
-	if bytes.IndexByte(head, 0) >= 0 {
+	if bytes.IndexByte(head, 0) >= 0 && !nulList(head) {
 		return true
 	}
 	for _, m := range magicTable {
@@ -256,6 +256,21 @@ func looksBinary(head []byte) bool {
 		}
 	}
 	return false
+}
+
+// nulList reports whether head is a list of words with a NUL behind each, as /debug/pprof/cmdline and /proc/self/environ are. It
+// is text then; each word must be one that nothing binary and no wide encoding would have.
+func nulList(head []byte) bool {
+	words := bytes.Split(head, []byte{0})
+	for i, w := range words {
+		if i == len(words)-1 && len(head) == sniffLen || i > 0 && i == len(words)-1 && len(w) == 0 {
+			continue // cut off, or the end
+		}
+		if len(w) < 2 || !utf8.Valid(w) || bytes.ContainsFunc(w, func(r rune) bool { return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0x7f }) {
+			return false
+		}
+	}
+	return true
 }
 
 // undecided reports whether head is so short that it may still become one of the magic

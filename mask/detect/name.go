@@ -58,9 +58,11 @@ func (f *finder) assigned(from, to int) bool {
 				return true
 			}
 		case ' ', '\t':
-			if from > 0 && f.b[from-1] == '-' {
+			if from > 0 && f.b[from-1] == '-' || f.pairName(from) {
 				return true
 			}
+		case ',', '\n', '\r':
+			return f.pairName(from)
 		default:
 			return false
 		}
@@ -79,6 +81,66 @@ func (f *finder) beginsLine(i int) bool {
 	}
 	before := bytes.TrimLeft(f.b[j:i], " \t-\"'")
 	return len(before) == 0 || string(before) == "export " || string(before) == "set " || string(before) == "ENV " || string(before) == "env "
+}
+
+// pairName reports whether the name at from is itself the value of a field that is called name or key: {Name:DB_PASSWORD Value:x}.
+func (f *finder) pairName(from int) bool {
+	i := from
+	for i > 0 && from-i < 6 && bytes.IndexByte(pairQuoteTable, f.b[i-1]) >= 0 {
+		i--
+	}
+	if i == 0 || f.b[i-1] != ':' && f.b[i-1] != '=' {
+		return false
+	}
+	for i--; i > 0 && from-i < 12 && bytes.IndexByte(pairQuoteTable, f.b[i-1]) >= 0; {
+		i--
+	}
+	return i >= 4 && bytes.EqualFold(f.b[i-4:i], []byte("name")) || i >= 3 && bytes.EqualFold(f.b[i-3:i], []byte("key"))
+}
+
+// pairQuoteTable is what may stand between a field, its operator and its value.
+var pairQuoteTable = []byte("\"' \\\t")
+
+// pair reads the value of {Name:DB_PASSWORD Value:x} and its like, from behind the name. known is false when it is none.
+func (v *value) pair(i int) (found, known bool) {
+	const word = "value"
+	start := i
+	for ; ; i++ {
+		c, ok := v.peek(i)
+		if !ok {
+			return !v.f.final && v.need(), true
+		}
+		if i-start > 64 {
+			return false, false
+		}
+		if bytes.IndexByte([]byte("\"' \\\t\r\n,;"), c) < 0 {
+			break
+		}
+	}
+	if i == start {
+		return false, false
+	}
+	for k := range len(word) {
+		c, ok := v.peek(i + k)
+		if !ok {
+			return !v.f.final && v.need(), true
+		}
+		if c|0x20 != word[k] {
+			return false, false
+		}
+	}
+	for i += len(word); ; i++ {
+		c, ok := v.peek(i)
+		switch {
+		case !ok:
+			return !v.f.final && v.need(), true
+		case c == ':' || c == '=':
+			v.lineStart = bytes.IndexByte(v.f.b[start:i], '\n') >= 0
+			return v.read(i+1, false), true
+		case bytes.IndexByte(pairQuoteTable, c) < 0:
+			return false, false
+		}
+	}
 }
 
 // value reads what stands beside a name.
@@ -111,6 +173,11 @@ func (v *value) blanks(i int) int {
 // operator finds what joins name and value: = : => or, behind a flag or an SQL keyword, a blank.
 func (v *value) operator() bool {
 	f, i := v.f, v.at
+	if f.pairName(v.name) && !field.AntiForgery(f.b[v.name:v.at]) {
+		if found, known := v.pair(i); known {
+			return found
+		}
+	}
 	if c, ok := v.peek(i); ok && (c == '"' || c == '\'' || c == ']' || c == '\\') {
 		i++ // the closing quote of the name
 		if c == '\\' {

@@ -94,3 +94,16 @@ func Opaque(v []byte) bool {
 	}
 	return flips*5 >= len(v) || len(v) >= 32 && flips*8 >= len(v)
 }
+
+// AntiForgery reports names of the tokens that web forms carry against forged requests. They are no credentials, and without
+// them no form could be sent, so where a form's markup names one it stays.
+func AntiForgery(name []byte) bool {
+	for _, w := range [...]string{"csrf", "xsrf", "authenticity", "requestverification"} {
+		for i := 0; i+len(w) <= len(name); i++ {
+			if bytes.EqualFold(name[i:i+len(w)], []byte(w)) {
+				return true
+			}
+		}
+	}
+	return false
+}

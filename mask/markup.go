@@ -1,0 +1,555 @@
+package mask
+
+import (
+	"bytes"
+
+	"weir"
+	"weir/mask/field"
+)
+
+// Bounds of what a markupWriter holds. A longer value goes as a whole; a longer tag is read as text.
+const (
+	maxMarkupValue = 64 << 10
+	maxTag         = 16 << 10
+	maxLabel       = 128
+	maxNesting     = 64
+	maxColumns     = 64
+)
+
+// markupWriter reads HTML and XML. It masks values that are secret by where they stand: in an element or an attribute of such
+// a name, beside a cell with such a name, in a column under such a head. All else goes on to a textWriter, byte for byte, which
+// looks at everything once more; so what this reader gets wrong is masked no worse than text is.
+type markupWriter struct {
+	m     *Masker
+	next  *textWriter
+	tally *weir.Tally
+	buf   []byte // a token that is not complete
+	seen  int    // so much of it holds no end of a tag
+	out   []byte
+	state markupState
+
+	stack []element
+	value field.Strength // of the text that is being read
+	label bool           // value comes from a cell beside it that may as well be a heading
+	held  []byte         // that text, when it is to be masked
+	drop  bool           // the rest of it is being dropped
+	cell  []byte         // the beginning of text that may name its neighbour
+	cut   bool           // the text is too long to be a name
+
+	beside       field.Strength // what the name before says
+	besideLoose  bool
+	besideDepth  int
+	heads        [maxColumns]field.Strength
+	rowHeads     [maxColumns]field.Strength
+	column       int
+	rowHas, rowD bool // the row has th, has td
+}
+
+type element struct {
+	name  string
+	proof field.Strength // of what its name attribute says
+}
+
+type markupState uint8
+
+const (
+	markupText markupState = iota
+	markupComment
+	markupCDATA
+	markupRaw // script and style: text until the end tag
+)
+
+func newMarkup(m *Masker, w sink, t *weir.Tally) *markupWriter {
+	x := &markupWriter{m: m, next: newText(m, w, t), tally: t, column: -1}
+	x.begin()
+	return x
+}
+
+// Write masks p.
+func (x *markupWriter) Write(p []byte) (int, error) {
+	x.buf = append(x.buf, p...)
+	x.read(false)
+	if err := x.send(); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// Flush passes on what cannot become a secret. Write has done so already.
+func (x *markupWriter) Flush() error { return x.next.Flush() }
+
+// Close masks the rest as it stands.
+func (x *markupWriter) Close() error {
+	x.read(true)
+	x.text(x.buf)
+	x.buf = x.buf[:0]
+	x.end()
+	if err := x.send(); err != nil {
+		return err
+	}
+	return x.next.Close()
+}
+
+func (x *markupWriter) send() error {
+	if len(x.out) == 0 {
+		return nil
+	}
+	_, err := x.next.Write(x.out)
+	x.out = x.out[:0]
+	return err
+}
+
+// read takes complete tokens off the buffer.
+func (x *markupWriter) read(final bool) {
+	b := x.buf
+	for len(b) > 0 {
+		n := 0
+		switch x.state {
+		case markupText:
+			n = x.readText(b, final)
+		case markupComment:
+			n = x.until(b, "-->", final)
+		case markupCDATA:
+			n = x.until(b, "]]>", final)
+		case markupRaw:
+			n = x.until(b, "</", final)
+		}
+		if n == 0 {
+			break
+		}
+		b = b[n:]
+	}
+	x.buf = x.buf[:copy(x.buf, b)]
+}
+
+// until passes on text up to a mark and the mark itself, and returns to markupText behind it.
+func (x *markupWriter) until(b []byte, mark string, final bool) int {
+	if i := bytes.Index(b, []byte(mark)); i >= 0 {
+		x.text(b[:i])
+		if x.state == markupCDATA {
+			x.end()
+		}
+		if x.state == markupRaw { // the end tag is read as one
+			x.state = markupText
+			if i == 0 {
+				return x.readText(b, final)
+			}
+			return i
+		}
+		x.out = append(x.out, mark...)
+		x.state = markupText
+		return i + len(mark)
+	}
+	keep := len(mark) - 1
+	if final {
+		keep = 0
+	}
+	n := max(len(b)-keep, 0)
+	x.text(b[:n])
+	return n
+}
+
+func (x *markupWriter) readText(b []byte, final bool) int {
+	i := bytes.IndexByte(b, '<')
+	if i < 0 {
+		x.text(b)
+		return len(b)
+	}
+	if i > 0 {
+		x.text(b[:i])
+		return i
+	}
+	switch {
+	case len(b) < 2:
+		return 0
+	case bytes.HasPrefix(b, []byte("<!--")):
+		x.end()
+		x.out = append(x.out, "<!--"...)
+		x.state = markupComment
+		x.value = field.None
+		return 4
+	case bytes.HasPrefix(b, []byte("<![CDATA[")):
+		x.out = append(x.out, "<![CDATA["...)
+		x.state = markupCDATA
+		return 9
+	case b[1] == '!' && len(b) < 9 && !final && (bytes.HasPrefix([]byte("<![CDATA["), b) || bytes.HasPrefix([]byte("<!--"), b)):
+		return 0
+	case !letter(b[1]) && b[1] != '/' && b[1] != '!' && b[1] != '?':
+		x.text(b[:1])
+		return 1
+	}
+	if len(b) < maxTag && !final && bytes.IndexByte(b[min(x.seen, len(b)):], '>') < 0 {
+		x.seen = len(b)
+		return 0
+	}
+	x.seen = 0
+	n := tagEnd(b)
+	if n == 0 {
+		if len(b) < maxTag && !final {
+			return 0
+		}
+		n = min(len(b), maxTag) // no tag after all
+		x.text(b[:n])
+		return n
+	}
+	x.end()
+	x.tag(b[:n])
+	if x.state == markupText {
+		x.begin()
+	}
+	return n
+}
+
+func letter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' || c == '_' || c >= 0x80 }
+
+// tagEnd is the length of the tag at the front of b, or 0.
+func tagEnd(b []byte) int {
+	var quote byte
+	for i, c := range b[:min(len(b), maxTag)] {
+		switch {
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case (c == '"' || c == '\'') && i > 1 && b[1] != '/' && b[1] != '!' && valueAt(b[:i]):
+			quote = c
+		case c == '>':
+			return i + 1
+		}
+	}
+	return 0
+}
+
+// valueAt reports whether a quote behind b opens an attribute's value.
+func valueAt(b []byte) bool {
+	b = bytes.TrimRight(b, " \t\r\n")
+	return len(b) > 0 && b[len(b)-1] == '='
+}
+
+// begin prepares for the text behind a tag: what stands around it says whether it is secret.
+func (x *markupWriter) begin() {
+	x.value, x.label, x.drop, x.cut = field.None, false, false, false
+	x.held, x.cell = x.held[:0], x.cell[:0]
+	top := x.top()
+	if names(top.name) == nameStrict {
+		if x.beside != field.None { // a second name in the row: phpinfo's columns
+			x.value, x.label = x.beside, x.besideLoose
+		}
+	} else {
+		x.value = max(x.m.strength(top.name), top.proof)
+	}
+	if x.value == field.None && x.beside != field.None {
+		x.value, x.label = x.beside, x.besideLoose
+	}
+	if x.value == field.None && x.inCell() && x.column >= 0 && x.column < maxColumns {
+		x.value = x.heads[x.column]
+	}
+}
+
+func (x *markupWriter) top() element {
+	if len(x.stack) == 0 {
+		return element{}
+	}
+	return x.stack[len(x.stack)-1]
+}
+
+// inCell reports whether the text stands in a td.
+func (x *markupWriter) inCell() bool {
+	for i := len(x.stack) - 1; i >= 0 && i >= len(x.stack)-4; i-- {
+		if x.stack[i].name == "td" {
+			return true
+		}
+		if x.stack[i].name == "th" || x.stack[i].name == "table" {
+			return false
+		}
+	}
+	return false
+}
+
+// text takes a piece of text.
+func (x *markupWriter) text(b []byte) {
+	switch {
+	case x.drop:
+	case x.value == field.None:
+		x.out = append(x.out, b...)
+	default:
+		x.held = append(x.held, b...)
+		if len(x.held) > maxMarkupValue {
+			x.held = x.m.placeholder(x.held[:0:0], "field", x.held, x.tally)
+			x.out = append(x.out, x.held...)
+			x.held, x.drop = x.held[:0], true
+		}
+	}
+	if len(x.cell)+len(b) <= 2*maxLabel {
+		x.cell = append(x.cell, b...)
+	} else {
+		x.cut = true
+	}
+}
+
+// end is behind a text: it is masked when it is to be, and it may say what the next one is.
+func (x *markupWriter) end() {
+	if len(x.held) > 0 {
+		v := bytes.TrimSpace(x.held)
+		at := bytes.Index(x.held, v)
+		inner, quoted := bare(v)
+		prose := x.label && bytes.ContainsAny(v, " \t\n")
+		another := !quoted && names(x.top().name) != nameNone && x.m.strength(string(v)) != field.None // the next name, not a value
+		if len(v) == 0 || prose || another || !secret(x.value, inner) {
+			x.out = append(x.out, x.held...)
+		} else {
+			off := at + bytes.Index(v, inner)
+			x.out = append(x.out, x.held[:off]...)
+			n := scheme(inner)
+			x.out = append(x.out, inner[:n]...)
+			x.out = x.m.placeholder(x.out, "field", inner[n:], x.tally)
+			x.out = append(x.out, x.held[off+len(inner):]...)
+		}
+		x.held = x.held[:0]
+	}
+	x.name()
+}
+
+func clip(b []byte) []byte { return b[:min(len(b), maxLabel)] }
+
+// bare takes the quotes off a value that a debug page printed with them.
+func bare(v []byte) ([]byte, bool) {
+	for _, q := range []string{"'", `"`, "&#x27;", "&#39;", "&quot;", "&#34;"} {
+		if len(v) > 2*len(q) && bytes.HasPrefix(v, []byte(q)) && bytes.HasSuffix(v, []byte(q)) {
+			return v[len(q) : len(v)-len(q)], true
+		}
+	}
+	return v, false
+}
+
+// name looks whether the text that has ended names what stands beside it.
+func (x *markupWriter) name() {
+	text := bytes.TrimSpace(x.cell)
+	if len(text) == 0 || x.drop {
+		return
+	}
+	how := names(x.top().name)
+	if how == nameNone || x.cut || len(text) > maxLabel {
+		return
+	}
+	s := x.m.strength(string(text))
+	if x.top().name == "th" && x.column >= 0 && x.column < maxColumns {
+		x.rowHeads[x.column] = s
+	}
+	if s == field.None && x.beside != field.None && how == nameStrict && x.rowHas != x.rowD {
+		return // another value of the same row
+	}
+	x.beside, x.besideLoose, x.besideDepth = s, how == nameLoose, len(x.stack)-1
+}
+
+// nameKind says how far an element's text is believed to name what stands beside it.
+type nameKind uint8
+
+const (
+	nameNone nameKind = iota
+	nameLoose
+	nameStrict
+)
+
+func names(element string) nameKind {
+	switch element {
+	case "td", "th", "dt", "name", "key", "k", "param-name", "property-name", "propertyname", "env-entry-name", "field":
+		return nameStrict
+	case "b", "strong", "label", "span", "code", "div", "p", "li", "a", "em", "i", "tt", "kbd", "var", "small", "font":
+		return nameLoose
+	}
+	return nameNone
+}
+
+// strength is field's judgement of a name, without the tokens against forged requests: those are no credentials, and without
+// them no form could be sent.
+func (m *Masker) strength(name string) field.Strength {
+	if name == "" || len(name) > maxLabel {
+		return field.None
+	}
+	if field.AntiForgery([]byte(name)) {
+		return field.None
+	}
+	return m.e.names.Match([]byte(name))
+}
+
+// attribute is where one stands in its tag.
+type attribute struct {
+	name       string
+	start, end int // of the value, without quotes
+}
+
+// tag passes a tag on, with its secret attributes masked, and follows what it opens and closes.
+func (x *markupWriter) tag(b []byte) {
+	if b[1] == '!' || b[1] == '?' {
+		x.out = append(x.out, b...)
+		return
+	}
+	name, rest := tagName(b)
+	if b[1] == '/' {
+		x.out = append(x.out, b...)
+		x.close(name)
+		return
+	}
+	attrs := attributes(b, rest)
+	proof := field.None
+	for _, a := range attrs {
+		switch a.name {
+		case "name", "key", "id", "property", "field", "k":
+			proof = max(proof, x.m.strength(string(b[a.start:a.end])))
+		}
+	}
+	at := 0
+	for _, a := range attrs {
+		s := x.m.strength(a.name)
+		switch a.name {
+		case "value", "v", "val", "content", "default", "data":
+			s = max(s, proof)
+		case "name", "key", "id", "type", "for", "class", "property", "field", "k", "href", "src", "action", "autocomplete":
+			s = field.None
+		}
+		v := b[a.start:a.end]
+		if len(v) == 0 || !secret(s, v) {
+			continue
+		}
+		x.out = append(x.out, b[at:a.start]...)
+		x.out = x.m.placeholder(x.out, "field", v, x.tally)
+		at = a.end
+	}
+	x.out = append(x.out, b[at:]...)
+	if b[len(b)-2] != '/' {
+		x.open(name, proof)
+	}
+}
+
+// tagName returns the local name in lower case, and where it ends.
+func tagName(b []byte) (string, int) {
+	from := 1
+	if b[1] == '/' {
+		from = 2
+	}
+	end := from
+	for end < len(b) && b[end] > ' ' && b[end] != '>' && b[end] != '/' {
+		end++
+	}
+	name := bytes.ToLower(b[from:end])
+	if i := bytes.LastIndexByte(name, ':'); i >= 0 {
+		name = name[i+1:]
+	}
+	return string(clip(name)), end
+}
+
+// attributes lists those of a tag.
+func attributes(b []byte, at int) []attribute {
+	var out []attribute
+	end := len(b) - 1
+	for at < end && len(out) < 256 {
+		for at < end && (b[at] <= ' ' || b[at] == '/') {
+			at++
+		}
+		from := at
+		for at < end && b[at] > ' ' && b[at] != '=' && b[at] != '/' {
+			at++
+		}
+		if at == from {
+			at++
+			continue
+		}
+		name := string(clip(bytes.ToLower(b[from:at])))
+		for at < end && b[at] <= ' ' {
+			at++
+		}
+		if at >= end || b[at] != '=' {
+			continue
+		}
+		for at++; at < end && b[at] <= ' '; at++ {
+		}
+		a := attribute{name: name, start: at}
+		if at < end && (b[at] == '"' || b[at] == '\'') {
+			n := bytes.IndexByte(b[at+1:end], b[at])
+			if n < 0 {
+				n = end - at - 1
+			}
+			a.start, a.end = at+1, at+1+n
+			at = min(a.end+1, end)
+		} else {
+			for at < end && b[at] > ' ' {
+				at++
+			}
+			a.end = at
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+// open follows an opening tag.
+func (x *markupWriter) open(name string, proof field.Strength) {
+	switch name {
+	case "br", "img", "hr", "input", "meta", "link", "wbr", "col", "area", "base", "embed", "source", "track":
+		return // has no text and no end
+	case "tr":
+		x.endRow()
+		x.pop("tr")
+	case "td", "th":
+		x.pop("td")
+		x.pop("th")
+		x.column++
+		if name == "th" {
+			x.rowHas = true
+		} else {
+			x.rowD = true
+		}
+	case "dt", "li":
+		x.pop(name)
+		x.beside = field.None
+	case "table":
+		x.heads, x.column = [maxColumns]field.Strength{}, -1
+		x.beside = field.None
+	case "script", "style":
+		x.state = markupRaw
+		x.value = field.None
+	}
+	if len(x.stack) == maxNesting {
+		x.stack = x.stack[:copy(x.stack, x.stack[1:])]
+		x.besideDepth--
+	}
+	x.stack = append(x.stack, element{name, proof})
+}
+
+// pop closes an element that HTML lets stay open, when it is near.
+func (x *markupWriter) pop(name string) {
+	for i := len(x.stack) - 1; i >= 0 && i >= len(x.stack)-3; i-- {
+		switch x.stack[i].name {
+		case name:
+			x.stack = x.stack[:i]
+			return
+		case "table":
+			return
+		}
+	}
+}
+
+func (x *markupWriter) endRow() {
+	if x.rowHas && !x.rowD {
+		x.heads = x.rowHeads
+	}
+	x.rowHeads, x.column, x.rowHas, x.rowD = [maxColumns]field.Strength{}, -1, false, false
+	x.beside = field.None
+}
+
+// close follows an end tag. One that was never opened is left alone.
+func (x *markupWriter) close(name string) {
+	if name == "tr" || name == "table" || name == "thead" {
+		x.endRow()
+	}
+	for i := len(x.stack) - 1; i >= 0; i-- {
+		if x.stack[i].name == name {
+			x.stack = x.stack[:i]
+			break
+		}
+	}
+	if len(x.stack) < x.besideDepth { // the parent of the name has ended
+		x.beside = field.None
+	}
+}

@@ -82,7 +82,11 @@ func (m *Masker) Stream(w interface{ Write(p []byte) (int, error) }, shape weir.
 		return newForm(m, w, t), nil
 	case weir.FormatOpaque:
 		return &opaqueWriter{m: m, w: w, tally: t}, nil
-	case weir.FormatUnknown, weir.FormatMultipart:
+	case weir.FormatMultipart:
+		if shape.Boundary != "" {
+			return newMultipart(m, w, shape, t), nil
+		}
+	case weir.FormatUnknown:
 	}
 	return nil, fmt.Errorf("mask: cannot look into format %d", shape.Format)
 }

@@ -10,7 +10,7 @@ LINT_VERSION := v2.15.0
 LINT := $(CACHE)/bin/golangci-lint-$(LINT_VERSION)
 FUZZTIME ?= 3s
 
-.PHONY: run build tools test race fuzz lint arch check clean
+.PHONY: run build bench tools test race fuzz lint arch check clean
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/weir ./cmd/weir
@@ -36,6 +36,13 @@ fuzz:
 			echo "fuzz $$pkg $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
 		done; \
 	done
+
+# Micro-benchmarks, then the gateway against direct access, nginx and a plain relay. docs/benchmarks.md keeps the figures.
+bench:
+	@command -v nginx >/dev/null && command -v wrk >/dev/null || { echo "installing nginx-light and wrk"; \
+		SUDO=$$(command -v sudo || true); $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq nginx-light wrk; }
+	go test -run '^$$' -bench . -benchtime 1s ./mask/... ./rules/...
+	WEIR_BENCH=1 go test -count=1 -v -run TestBench ./test
 
 $(LINT):
 	@echo "installing golangci-lint $(LINT_VERSION) into .cache/bin (some minutes, once)"

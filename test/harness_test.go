@@ -29,6 +29,10 @@ import (
 var binary string
 
 func TestMain(m *testing.M) {
+	if spec := os.Getenv("WEIR_BENCH_PROXY"); spec != "" {
+		listen, target, _ := strings.Cut(spec, " ")
+		proxyMain(listen, target)
+	}
 	dir, err := os.MkdirTemp("", "weir-e2e-")
 	if err != nil {
 		panic(err)

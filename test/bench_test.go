@@ -1,0 +1,156 @@
+package test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"weir/service"
+)
+
+// proxyMain is a plain httputil.ReverseProxy as a process of its own.
+func proxyMain(listen, target string) {
+	u, err := url.Parse(target)
+	if err != nil {
+		panic(err)
+	}
+	p := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(u) }, Transport: &http.Transport{MaxIdleConnsPerHost: 256, DisableCompression: true}}
+	panic(http.ListenAndServe(listen, p))
+}
+
+const small = `{"id":4711,"customer":{"name":"Ada","city":"Turin","tier":"gold"},"items":[{"sku":"A-1","qty":2,"price":"19.90"},{"sku":"B-7","qty":1,"price":"5.00"}],"status":"shipped","note":"leave it at the door","updated":"2026-01-02T03:04:05Z","links":{"self":"/orders/4711","invoice":"/invoices/815"}}`
+
+// TestBench measures requests and bodies through Weir against direct access and other relays, all in one run. make bench runs it.
+func TestBench(t *testing.T) {
+	if os.Getenv("WEIR_BENCH") == "" {
+		t.Skip("make bench runs it")
+	}
+	for _, p := range []string{"nginx", "wrk"} {
+		if _, err := exec.LookPath(p); err != nil {
+			t.Fatalf("%s is missing; make bench installs it", p)
+		}
+	}
+	dir := t.TempDir()
+	target, relay, filter, proxy := freePort(t), freePort(t), freePort(t), freePort(t)
+	row := `{"id":1234567,"name":"an ordinary row of an ordinary table","status":"shipped","note":"nothing to see here"},` + "\n"
+	big := "[" + strings.Repeat(row, (10<<20)/len(row)) + "{}]"
+	if err := os.WriteFile(filepath.Join(dir, "big.json"), []byte(big), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var subs strings.Builder
+	for i := range 20 {
+		fmt.Fprintf(&subs, "sub_filter 'S3cretNumber%02dxyzzy' '[masked]';\n", i)
+	}
+	conf := fmt.Sprintf(`worker_processes 2; daemon off; pid %[1]s/nginx.pid; error_log stderr crit;
+events { worker_connections 1024; }
+http { access_log off; keepalive_requests 1000000; client_body_temp_path %[1]s/a; proxy_temp_path %[1]s/b; fastcgi_temp_path %[1]s/c; uwsgi_temp_path %[1]s/d; scgi_temp_path %[1]s/e;
+types { application/json json; } default_type application/json; proxy_http_version 1.1; proxy_set_header Connection "";
+upstream t { server 127.0.0.1:%[2]d; keepalive 64; keepalive_requests 1000000; }
+server { listen 127.0.0.1:%[2]d; location = /small.json { return 200 '%[5]s'; } location / { root %[1]s; } }
+server { listen 127.0.0.1:%[3]d; location / { proxy_pass http://t; } }
+server { listen 127.0.0.1:%[4]d; location / { proxy_pass http://t; proxy_set_header Accept-Encoding ""; sub_filter_types application/json; sub_filter_once off; %[6]s } } }
+`, dir, target, relay, filter, small, subs.String())
+	if err := os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(conf), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	run(t, exec.Command("nginx", "-c", filepath.Join(dir, "nginx.conf"), "-p", dir))
+	self := exec.Command(os.Args[0])
+	self.Env = append(os.Environ(), fmt.Sprintf("WEIR_BENCH_PROXY=127.0.0.1:%d http://127.0.0.1:%d", proxy, target))
+	run(t, self)
+	g := &gateway{dir: dir, data: filepath.Join(dir, "data"), config: filepath.Join(dir, "weir.yaml"), log: &buffer{}}
+	web := freePort(t)
+	g.url = fmt.Sprintf("http://localhost:%d", web)
+	g.write(t, fmt.Sprintf("data_dir: data\nlisten: {web: '127.0.0.1:%d'}\ntls: {off: true}\nresources:\n- {name: b, protocol: http, address: 'http://127.0.0.1:%d', credential: {bearer: {env: HELD}}}\ngrants: [{users: [alice], resources: ['*'], for: 1h}]\n", web, target))
+	weir := exec.Command(binary, "serve", "--config", g.config)
+	weir.Env, weir.Stderr = append(os.Environ(), "HELD="+held), g.log
+	run(t, weir)
+	for _, p := range []int{target, relay, filter, proxy, web} {
+		until(t, "a listener", func() bool {
+			c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", p))
+			if err == nil {
+				_ = c.Close()
+			}
+			return err == nil
+		})
+	}
+	until(t, "the admin socket", func() bool { _, err := os.Stat(filepath.Join(g.data, "admin.sock")); return err == nil })
+	g.weir(t, "users", "add", "alice")
+	var key service.Access
+	if err := json.Unmarshal([]byte(g.weir(t, "access", "b", "--as", "alice", "-o", "json")), &key); err != nil {
+		t.Fatal(err)
+	}
+	at := func(port int) string { return fmt.Sprintf("http://127.0.0.1:%d", port) }
+	var table strings.Builder
+	fmt.Fprintf(&table, "\n| way | small JSON, requests/s | p99 | 10 MB JSON, MB/s |\n| --- | --- | --- | --- |\n")
+	for _, w := range []struct{ name, base string }{
+		{"direct", at(target)}, {"nginx", at(relay)}, {"nginx, 20 sub_filter", at(filter)}, {"httputil.ReverseProxy", at(proxy)}, {"weir", at(web) + "/r/b"},
+	} {
+		rate, p99, _ := wrk(t, w.base+"/small.json", key.Secret, 32)
+		_, _, mb := wrk(t, w.base+"/big.json", key.Secret, 4)
+		fmt.Fprintf(&table, "| %s | %.0f | %s | %.0f |\n", w.name, rate, p99, mb)
+	}
+	t.Log(table.String())
+}
+
+// run starts a process and ends it with the test.
+func run(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		done := make(chan struct{})
+		go func() { _ = cmd.Wait(); close(done) }()
+		select {
+		case <-done:
+		case <-time.After(10 * time.Second):
+			_ = cmd.Process.Kill()
+			<-done
+		}
+	})
+}
+
+// wrk measures one URL for some seconds, after a warm-up.
+func wrk(t *testing.T, url, secret string, conns int) (rate float64, p99 string, mb float64) {
+	t.Helper()
+	args := []string{"-t1", "-c" + strconv.Itoa(conns), "--latency", "-H", "Authorization: Bearer " + secret, url}
+	_ = exec.Command("wrk", append([]string{"-d1s"}, args...)...).Run()
+	out, err := exec.Command("wrk", append([]string{"-d5s"}, args...)...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("wrk: %v %s", err, out)
+	}
+	if strings.Contains(string(out), "Non-2xx") {
+		t.Errorf("%s: %s", url, out)
+	}
+	field := func(pattern string) string {
+		if m := regexp.MustCompile(pattern).FindStringSubmatch(string(out)); m != nil {
+			return m[1]
+		}
+		return ""
+	}
+	rate, _ = strconv.ParseFloat(field(`Requests/sec:\s+([\d.]+)`), 64)
+	n := field(`Transfer/sec:\s+([\d.]+\w+)`)
+	mb, _ = strconv.ParseFloat(strings.TrimRight(n, "KMGB"), 64)
+	switch {
+	case strings.HasSuffix(n, "GB"):
+		mb *= 1024
+	case strings.HasSuffix(n, "KB"):
+		mb /= 1024
+	}
+	return rate, field(`99%\s+([\d.]+\w+)`), mb
+}

@@ -2,6 +2,7 @@ package mask
 
 import (
 	"bytes"
+	"slices"
 
 	"weir"
 	"weir/mask/detect"
@@ -44,6 +45,10 @@ type jsonWriter struct {
 	valued  bool           // that name is "value" and a sibling's name says what it is
 	naming  bool           // that name is "name" or its like
 	cache   [128]cachedKey
+
+	surveyed bool // starts says where in what is consumed secrets may begin
+	starts   []int32
+	next     int
 
 	text *textWriter // set once the input is no JSON, or while a very long string passes
 	long longString
@@ -116,6 +121,7 @@ func (j *jsonWriter) pass(final bool) error {
 // consume returns how much of b is decided.
 func (j *jsonWriter) consume(b []byte, final bool) (int, error) {
 	j.at, j.clean = 0, 0
+	j.survey(b)
 	for j.at < len(b) {
 		var wait bool
 		var err error
@@ -142,6 +148,41 @@ func (j *jsonWriter) consume(b []byte, final bool) (int, error) {
 	}
 	j.copyTo(b, j.at)
 	return j.at, nil
+}
+
+// survey looks over all of b at once for what a secret may begin with, so that strings without it need no look of their own.
+func (j *jsonWriter) survey(b []byte) {
+	j.starts, j.next = j.starts[:0], 0
+	j.surveyed = len(b) >= surveyFrom && j.long == notLong && j.text == nil
+	if !j.surveyed {
+		return
+	}
+	j.starts = j.m.e.detect.Starts(j.starts, b)
+	for _, set := range j.m.sets {
+		j.scan.known = set.Find(j.scan.known[:0], b)
+		for _, k := range j.scan.known {
+			for at := k.Start; at < k.End; at++ { // it may reach over several strings
+				j.starts = append(j.starts, int32(at))
+			}
+		}
+		if len(j.scan.known) > 0 {
+			slices.Sort(j.starts)
+		}
+	}
+}
+
+// surveyFrom is from which length on a look over all pays.
+const surveyFrom = 128
+
+// touched reports whether what is in b[from:to] has to be looked at. It is asked for ascending parts.
+func (j *jsonWriter) touched(from, to int) bool {
+	if !j.surveyed {
+		return true
+	}
+	for j.next < len(j.starts) && int(j.starts[j.next]) < from {
+		j.next++
+	}
+	return j.next < len(j.starts) && int(j.starts[j.next]) < to
 }
 
 // copyTo passes the bytes before i that need no change.
@@ -208,7 +249,7 @@ func (j *jsonWriter) str(b []byte, final bool) (wait bool) {
 		changed = j.name(rest[:end], escaped)
 		j.wantKey = false
 	} else {
-		changed = j.value(rest[:end], escaped)
+		changed = j.value(rest[:end], escaped, j.at)
 	}
 	if !changed {
 		j.at += end
@@ -340,8 +381,9 @@ func isNaming(n string) bool {
 	return false
 }
 
-// value masks a string value, quotes included, into j.masked. It reports whether anything changed.
-func (j *jsonWriter) value(raw []byte, escaped bool) bool {
+// value masks a string value, quotes included, into j.masked. It stands at the place at in what is consumed, or nowhere there when
+// at is negative. It reports whether anything changed.
+func (j *jsonWriter) value(raw []byte, escaped bool, at int) bool {
 	inner := raw[1 : len(raw)-1]
 	plain := inner
 	if escaped {
@@ -350,7 +392,7 @@ func (j *jsonWriter) value(raw []byte, escaped bool) bool {
 	}
 	strength := j.strength()
 	if j.naming && len(j.levels) > 0 {
-		if s := j.m.e.names.Match(plain); s > j.top().pair {
+		if s := j.pairStrength(plain); s > j.top().pair {
 			j.levels[len(j.levels)-1].pair = s
 		}
 	}
@@ -369,6 +411,9 @@ func (j *jsonWriter) value(raw []byte, escaped bool) bool {
 		if changed, ok := j.nestedJSON(plain); ok {
 			return changed
 		}
+	}
+	if !escaped && at >= 0 && !j.touched(at, at+len(raw)) {
+		return false
 	}
 	spans, _ := j.scan.scan(plain, 0, true)
 	if len(spans) == 0 {
@@ -391,6 +436,14 @@ func (j *jsonWriter) value(raw []byte, escaped bool) bool {
 	clear := j.m.replace(nil, plain, 0, len(plain), spans, j.tally)
 	j.masked = append(quote(append(j.masked[:0], '"'), clear), '"')
 	return true
+}
+
+// pairStrength judges a value that may be the name of the value beside it. A sentence is no name.
+func (j *jsonWriter) pairStrength(plain []byte) field.Strength {
+	if bytes.Count(plain, []byte{' '}) > 4 {
+		return field.None
+	}
+	return j.m.e.names.Match(plain)
 }
 
 // shortest is the length below which no string holds a secret unless its name says so.

@@ -14,6 +14,7 @@ import (
 	"encoding/base32"
 	"errors"
 	"fmt"
+	"sync"
 
 	"weir"
 	"weir/mask/detect"
@@ -55,6 +56,7 @@ func New(c Config) (*Engine, error) {
 type Masker struct {
 	e    *Engine
 	sets []*known.Set
+	json sync.Pool // of *jsonWriter
 }
 
 // Masker adds sets of known secrets; nil sets are left out.
@@ -77,7 +79,7 @@ func (m *Masker) Stream(w interface{ Write(p []byte) (int, error) }, shape weir.
 	case weir.FormatHTML, weir.FormatXML:
 		return newMarkup(m, w, t), nil
 	case weir.FormatJSON:
-		return newJSON(m, w, t, 0), nil
+		return m.pooled(w, t), nil
 	case weir.FormatForm:
 		return newForm(m, w, t), nil
 	case weir.FormatOpaque:

@@ -40,6 +40,53 @@ func (s *Set) Find(dst []Finding, b []byte, from int, final bool) (found []Findi
 	return f.out, max(f.safe, from)
 }
 
+// Starts appends to dst where in b something begins that Find would look at more closely, ascending. Where a part of b holds no start, Find
+// finds nothing in that part alone. It does not keep b.
+func (s *Set) Starts(dst []int32, b []byte) []int32 {
+	i := 0
+	for ; i+8 <= len(b); i += 4 {
+		w := binary.LittleEndian.Uint64(b[i:])
+		m0 := s.first[uint16(w)] & s.second[uint16(w>>16)]
+		m1 := s.first[uint16(w>>8)] & s.second[uint16(w>>24)]
+		m2 := s.first[uint16(w>>16)] & s.second[uint16(w>>32)]
+		m3 := s.first[uint16(w>>24)] & s.second[uint16(w>>40)]
+		if m0|m1|m2|m3 == 0 {
+			continue
+		}
+		for k, m := range [4]uint16{m0, m1, m2, m3} {
+			if m != 0 {
+				dst = s.starts(dst, b, i+k)
+			}
+		}
+	}
+	for ; i+4 <= len(b); i++ {
+		w := binary.LittleEndian.Uint32(b[i:])
+		if s.first[uint16(w)]&s.second[uint16(w>>16)] != 0 {
+			dst = s.starts(dst, b, i)
+		}
+	}
+	return dst
+}
+
+func (s *Set) starts(dst []int32, b []byte, i int) []int32 {
+	for _, n := range s.byWindow[[4]byte(b[i:i+4])] {
+		l := &s.literals[n]
+		start := i - l.at
+		if start < 0 || !hasLiteral(b[start:], l) {
+			continue
+		}
+		// Windows stand at different places in their literals, so starts come nearly in order.
+		at := len(dst)
+		for at > 0 && dst[at-1] > int32(start) {
+			at--
+		}
+		dst = append(dst, 0)
+		copy(dst[at+1:], dst[at:])
+		dst[at] = int32(start)
+	}
+	return dst
+}
+
 // finder is one search.
 type finder struct {
 	s     *Set

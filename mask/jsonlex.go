@@ -1,23 +1,35 @@
 package mask
 
 import (
-	"bytes"
+	"encoding/binary"
+	"math/bits"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
 // stringEnd returns the length of the JSON string at the front of b, quotes included, and whether it holds escapes.
 func stringEnd(b []byte) (end int, escaped, ok bool) {
-	n := bytes.IndexByte(b[1:], '"')
-	if n < 0 {
+	i := 1
+	for ; i+8 <= len(b); i += 8 {
+		// Eight bytes at a time: a byte that is a quote or a backslash becomes zero in x or y, and the lowest zero byte sets its high bit.
+		const ones, highs = 0x0101010101010101, 0x8080808080808080
+		w := binary.LittleEndian.Uint64(b[i:])
+		x, y := w^(ones*'"'), w^(ones*'\\')
+		if hit := ((x-ones)&^x | (y-ones)&^y) & highs; hit != 0 {
+			i += bits.TrailingZeros64(hit) / 8
+			break
+		}
+	}
+	for i < len(b) && b[i] != '"' && b[i] != '\\' {
+		i++
+	}
+	switch {
+	case i >= len(b):
 		return 0, false, false
+	case b[i] == '"':
+		return i + 1, false, true
 	}
-	slash := bytes.IndexByte(b[1:1+n], '\\')
-	if slash < 0 {
-		return n + 2, false, true
-	}
-	// Walk over escapes from the first one; the quote found may be one of them.
-	i := 1 + slash
+	// Walk over escapes from the first one.
 	for i < len(b) && b[i] != '"' {
 		if b[i] == '\\' {
 			i++

@@ -264,7 +264,7 @@ func (v *value) quoted(i int, quote byte) bool {
 		case !ok && !v.f.final:
 			return v.open(i, RunQuote, quote)
 		case !ok, c == '\n':
-			return v.judge(i, end, true)
+			return v.judge(i, min(end, len(v.f.b)), true) // a backslash may be the last byte of all
 		case c == '\\' && end+1 < len(v.f.b) && v.f.b[end+1] != quote:
 			end++
 		case c == '\\' && end+1 == len(v.f.b) && !v.f.final:

@@ -74,8 +74,10 @@ func (e *Engine) Masker(sets ...*known.Set) *Masker {
 // supported, is an error.
 func (m *Masker) Stream(w interface{ Write(p []byte) (int, error) }, shape weir.Shape, t *weir.Tally) (weir.MaskWriter, error) {
 	switch shape.Format {
-	case weir.FormatText, weir.FormatSSE:
+	case weir.FormatText:
 		return newText(m, w, t), nil
+	case weir.FormatSSE:
+		return newSSE(m, w, t), nil
 	case weir.FormatHTML, weir.FormatXML:
 		return newMarkup(m, w, t), nil
 	case weir.FormatJSON:

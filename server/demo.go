@@ -167,7 +167,8 @@ func (d *Demo) Guide(program string) string {
 	try := func(what, path string) { fmt.Fprintf(&b, "\n  # %s\n  %s%s\n", what, base, path) }
 	fmt.Fprintf(&b, "Weir runs at %s, with a service behind it that tells too much.\nPaste these into another terminal (alice is a developer):\n", d.Web)
 	try("a debug endpoint: every secret is masked", "debug/vars")
-	try("its environment, and what Weir itself sent to it", "echo")
+	try("its environment", "env")
+	try("what the service got from Weir: the credential that Weir added is masked, too", "echo")
 	try("blocked by a rule", "admin/reload -X POST")
 	try("blocked by the catalogue: a heap dump cannot be masked", "actuator/heapdump")
 	try("held until somebody approves it", "crash")
@@ -175,7 +176,12 @@ func (d *Demo) Guide(program string) string {
 	fmt.Fprintf(&b, "  %s requests ls%s\n  %s requests approve ID%s\n", program, at, program, at)
 	fmt.Fprintf(&b, "\nWhat was asked and answered, and that nobody changed it since:\n\n  %s sessions ls%s\n  %s sessions replay ID%s\n  %s verify%s\n",
 		program, at, program, at, program, at)
-	fmt.Fprintf(&b, "\nWhy something is decided as it is:\n\n  %s explain billing-debug 'GET /actuator/env' --as alice%s\n\nCtrl-C stops it and removes everything.\n", program, at)
+	fmt.Fprintf(&b, "\nWhy something is decided as it is:\n\n  %s explain billing-debug 'GET /actuator/env' --as alice%s\n", program, at)
+	if d.remove {
+		b.WriteString("\nCtrl-C stops it and removes everything.\n")
+	} else {
+		b.WriteString("\nCtrl-C stops it; " + d.DataDir + " stays.\n")
+	}
 	return b.String()
 }
 

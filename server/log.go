@@ -18,6 +18,11 @@ func newLog(w io.Writer, level string, masker *atomic.Pointer[mask.Masker]) *slo
 		if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey) {
 			return a
 		}
+		switch a.Value.Kind() {
+		case slog.KindInt64, slog.KindUint64, slog.KindFloat64, slog.KindBool, slog.KindTime, slog.KindDuration:
+			return a // a number is no secret
+		default:
+		}
 		return slog.String(a.Key, maskText(masker.Load(), a.Key, text(a.Value)))
 	}}))
 }

@@ -108,7 +108,7 @@ server { listen 127.0.0.1:%[4]d; location / { proxy_pass http://t; proxy_set_hea
 			t.Errorf("%s: %v %s %s", w.name, err, out, body)
 		}
 		rate, p99, _ := wrk(t, w.base+"/small.json", key.Secret, 32)
-		_, _, mb := wrk(t, w.base+"/big.json", key.Secret, 4)
+		_, _, mb := wrk(t, w.base+"/big.json", key.Secret, 32)
 		fmt.Fprintf(&table, "| %s | %.0f | %s | %.0f |\n", w.name, rate, p99, mb)
 	}
 	t.Log(table.String())

@@ -52,6 +52,9 @@ func (k Kind) String() string {
 	return "unknown"
 }
 
+// AdminSocket is the Method of an identity that the operating system proved: the user who runs the gateway.
+const AdminSocket = "admin_socket"
+
 // Identity is an authenticated caller. It holds no secret.
 type Identity struct {
 	User       UserID

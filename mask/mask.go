@@ -1,6 +1,6 @@
 // Package mask replaces every secret in what it is given by a placeholder: values whose name says so, values that
 // look like credentials, and the exact values the gateway holds. It knows the shapes that answers come
-// in (text, JSON, forms, opaque bytes) and works on streams of any length in constant memory: it
+// in (text, JSON, forms, multipart, HTML, XML, event streams, opaque bytes) and works on streams of any length in constant memory: it
 // holds back only bytes that may still become a secret.
 //
 // It never passes on what it could not look into: input that breaks its format is masked as text. It is pure; an
@@ -114,19 +114,6 @@ func (m *Masker) placeholder(dst []byte, kind string, value []byte, t *weir.Tall
 	dst = append(dst, ':')
 	dst = append(dst, m.e.Fingerprint(value)...)
 	return append(dst, ']')
-}
-
-// Placeholder finds the first placeholder in b, also a percent-encoded one. Commands that hold one are
-// refused, because they would write it where the secret was.
-func Placeholder(b []byte) (start, end int, ok bool) {
-	for _, form := range [...][2]string{{"[masked:", "]"}, {"%5Bmasked%3A", "%5D"}, {"%5bmasked%3a", "%5d"}, {"%5Bmasked:", "%5D"}} {
-		if i := bytes.Index(b, []byte(form[0])); i >= 0 {
-			if n := bytes.Index(b[i:min(len(b), i+80)], []byte(form[1])); n > 0 {
-				return i, i + n + len(form[1]), true
-			}
-		}
-	}
-	return 0, 0, false
 }
 
 // span is what is to be replaced.

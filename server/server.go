@@ -339,15 +339,6 @@ func (s *Server) ready(ctx context.Context) error {
 	return nil
 }
 
-// WriteOpenAPI writes the document of the API.
-func (s *Server) WriteOpenAPI(w io.Writer) error {
-	b, err := s.api.OpenAPI()
-	if err == nil {
-		_, err = w.Write(b)
-	}
-	return err
-}
-
 // shut closes what New opened, in whatever state it is.
 func (s *Server) shut() error {
 	var errs []error

@@ -14,7 +14,6 @@ import (
 
 	"weir"
 	"weir/front/api"
-	"weir/service"
 )
 
 // SocketName is the admin socket's name in data_dir.
@@ -70,5 +69,5 @@ func localAdmin(uid uint32) weir.Identity {
 	if u, err := user.LookupId(id); err == nil {
 		name = u.Username
 	}
-	return weir.Identity{User: weir.UserID("os:" + id), Name: "local:" + name, Kind: weir.Human, Admin: true, Method: service.AdminSocket}
+	return weir.Identity{User: weir.UserID("os:" + id), Name: "local:" + name, Kind: weir.Human, Admin: true, Method: weir.AdminSocket}
 }

@@ -204,7 +204,7 @@ type lister func(ctx context.Context, user weir.UserID) ([]identity.Credential, 
 func (s *Service) credentials(ctx context.Context, who *weir.Identity, user, action string, list lister) ([]Credential, error) {
 	var id weir.UserID
 	var err error
-	if user == "*" || user == "" && who.Method == AdminSocket {
+	if user == "*" || user == "" && who.Method == weir.AdminSocket {
 		err = s.admin(ctx, who, action)
 	} else {
 		id, _, err = s.self(ctx, who, user, action)

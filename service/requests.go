@@ -73,7 +73,7 @@ func (s *Service) viewRequest(who *weir.Identity, r *approval.Request) Request {
 
 // votes reports whether who is somebody whom the rule asks.
 func (s *Service) votes(who *weir.Identity, r *approval.Request) bool {
-	if len(r.Terms.Groups) == 0 || who.Method == AdminSocket {
+	if len(r.Terms.Groups) == 0 || who.Method == weir.AdminSocket {
 		return who.Admin
 	}
 	return slices.ContainsFunc(r.Terms.Groups, who.InGroup)

@@ -34,9 +34,6 @@ const (
 	failed    = "failed"
 )
 
-// AdminSocket is the Method of an identity that the operating system proved: the user who runs the gateway.
-const AdminSocket = "admin_socket"
-
 // Resource is a resource as its users see it: how it is called and reached, nothing of its target.
 type Resource struct {
 	weir.Resource
@@ -138,7 +135,7 @@ func (s *Service) admin(ctx context.Context, who *weir.Identity, action string) 
 // administrators. The error does not say whether the user exists.
 func (s *Service) self(ctx context.Context, who *weir.Identity, name, action string) (weir.UserID, string, error) {
 	if name == "" || name == who.Name {
-		if who.Method == AdminSocket {
+		if who.Method == weir.AdminSocket {
 			return "", "", weir.NewError(weir.Invalid, "the local administrator has no user of its own; say for whom with --as USER or --user USER", nil)
 		}
 		return who.User, who.Name, nil

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,9 +32,9 @@ func TestUpstreamTLS(t *testing.T) {
 	text, _ := os.ReadFile(authority.Path())
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(text)
-	asked := 0
+	var asked atomic.Int64
 	target := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked++
+		asked.Add(1)
 		fmt.Fprintf(w, "client certificate %s, user %v, cookie %q\n", r.TLS.PeerCertificates[0].Subject.CommonName, r.Header["Authorization"], r.Header.Get("Cookie"))
 	}))
 	// The leaf is for servers only, so its use is not checked here; that it is signed is.
@@ -82,8 +83,8 @@ grants: [{groups: [developers], resources: ["*"]}]
 			t.Errorf("%s: %d %s", name, a.StatusCode, a.body)
 		}
 	}
-	if asked != 1 {
-		t.Errorf("the target was asked %d times", asked)
+	if n := asked.Load(); n != 1 {
+		t.Errorf("the target was asked %d times", n)
 	}
 	g.sweep(t)
 }

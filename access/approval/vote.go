@@ -78,11 +78,9 @@ func (r *Request) take(voter *weir.Identity, v *Vote) error {
 	return nil
 }
 
-// localAdmin is the Method of whoever owns the gateway's process: it could change the rules, so it may answer for any group.
-const localAdmin = "admin_socket"
-
+// mayVote reports whether the terms name the voter. Whoever runs the gateway could change the rules, and may answer for any group.
 func mayVote(voter *weir.Identity, t *weir.HoldTerms) bool {
-	if voter.Method == localAdmin && voter.Admin {
+	if voter.Method == weir.AdminSocket && voter.Admin {
 		return true
 	}
 	if len(t.Groups) == 0 {

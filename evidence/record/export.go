@@ -101,29 +101,6 @@ func (s *Store) asciicast(ctx context.Context, x *Session, w *bufio.Writer) erro
 	})
 }
 
-// Replay writes a recording to w as Text, pausing as the session did, but never longer than most and speed times as fast. speed zero
-// does not pause.
-func (s *Store) Replay(ctx context.Context, id weir.SessionID, w io.Writer, speed float64, most time.Duration) error {
-	p := printer{w: bufio.NewWriter(w), newline: "\n"}
-	var before time.Time
-	return s.Entries(ctx, id, func(_ uint64, r *weir.Record) error {
-		if speed > 0 && !before.IsZero() {
-			t := time.NewTimer(min(time.Duration(float64(r.Time.Sub(before))/speed), most))
-			defer t.Stop()
-			select {
-			case <-t.C:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
-		before = r.Time
-		if err := p.entry(r); err != nil {
-			return err
-		}
-		return p.w.Flush()
-	})
-}
-
 // printer writes entries for people.
 type printer struct {
 	w       *bufio.Writer

@@ -135,10 +135,6 @@ func TestExports(t *testing.T) {
 	if err := s.Export(t.Context(), "ses_1", "pdf", &bytes.Buffer{}); err == nil {
 		t.Error("an unknown format")
 	}
-	var b bytes.Buffer
-	if err := s.Replay(t.Context(), "ses_1", &b, 1000, time.Millisecond); err != nil || strings.ContainsRune(b.String(), 0x1b) {
-		t.Error(err, b.String())
-	}
 }
 
 func TestNothingIsRecordedAfterClose(t *testing.T) {

@@ -196,24 +196,39 @@ func change(t *testing.T, dir string, f func(b []byte, at []int) []byte) {
 	}
 }
 
+// TestOldCheckpointCannotHideACut cuts a journal off behind an older signature and puts that one's line in place of the newest: nobody
+// can tell from the directory alone, but a line that was kept elsewhere shows it.
 func TestOldCheckpointCannotHideACut(t *testing.T) {
-	dir, key, line := written(t, 500)
-	files, _ := filepath.Glob(filepath.Join(dir, "*.seg"))
-	path := files[len(files)-1]
-	b, _ := os.ReadFile(path)
-	at := offsets(b)
-	// Cut after an older signature and put its checkpoint in place of the newest.
-	var keep int
-	for i, o := range at[:len(at)-1] {
+	dir, key, line := written(t, 300)
+	path := filepath.Join(dir, "00000001.seg")
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, keep := offsets(b), 0
+	for i, o := range at[:len(at)-50] {
 		if b[o+4] == 240 {
 			keep = i
 		}
 	}
 	if keep == 0 {
-		t.Skip("no statement inside the last segment")
+		t.Fatal("the journal holds no signature to cut behind")
 	}
+	o, p := at[keep], b[at[keep]+28:]
+	u64 := func(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
+	older := fmt.Sprintf("weir-checkpoint-1 %03d %x %08d %010d %020d %020d %020d %x %x\n",
+		b[o+4], b[16:32], u64(b[32:]), o, u64(b[o+8:]), u64(b[o+16:]), u64(p), p[8:40], p[40:104])
 	if err := os.WriteFile(path, b[:at[keep+1]], 0o600); err != nil {
 		t.Fatal(err)
+	}
+	if check(t, dir, key, "").OK() {
+		t.Error("the newest checkpoint does not count")
+	}
+	if err := os.WriteFile(filepath.Join(dir, "checkpoint"), []byte(older), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r := check(t, dir, key, ""); !r.OK() {
+		t.Errorf("the forged directory is not what the test means: %+v", r.Problems)
 	}
 	if r := check(t, dir, key, line); r.OK() {
 		t.Errorf("the line kept elsewhere does not count: %+v", r)

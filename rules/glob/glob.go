@@ -271,16 +271,3 @@ func Fold(r rune) rune {
 
 // FoldString folds every letter of s.
 func FoldString(s string) string { return strings.Map(Fold, s) }
-
-// EqualFold reports whether a and b are the same but for letter case.
-func EqualFold(a, b string) bool {
-	for a != "" && b != "" {
-		x, n := decode(a, true)
-		y, m := decode(b, true)
-		if x != y {
-			return false
-		}
-		a, b = a[n:], b[m:]
-	}
-	return a == "" && b == ""
-}

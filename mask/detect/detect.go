@@ -7,11 +7,9 @@
 package detect
 
 import (
-	_ "embed"
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"weir/mask/field"
@@ -23,9 +21,6 @@ const MaxHold = 16 << 10
 
 // Context is how many bytes before the place to search from are looked at, at most.
 const Context = 256
-
-//go:embed formats.tsv
-var formatTable string
 
 // Rule says what was found.
 type Rule struct {
@@ -79,6 +74,10 @@ type literal struct {
 	min, max int
 	rule     *Rule
 	at       int // where its window stands in it
+
+	before               *[256]bool // what the token has in front of the text
+	beforeMin, beforeMax int
+	mixed, exact, uuid   bool // checks of formats.go
 }
 
 // Set is what is looked for. It is immutable.
@@ -130,20 +129,12 @@ func (s *Set) load() (map[string]bool, error) {
 		l.rule = rules[kind]
 		s.literals = append(s.literals, l)
 	}
-	for n, line := range strings.Split(formatTable, "\n") {
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		f := strings.Split(line, "\t")
-		if len(f) != 5 || len(f[1]) < 3 || alphabet(f[2][0]) == nil {
-			return nil, fmt.Errorf("detect: formats.tsv line %d is malformed", n+1)
-		}
-		lo, err1 := strconv.Atoi(f[3])
-		hi, err2 := strconv.Atoi(f[4])
-		if err1 != nil || err2 != nil || lo > hi {
-			return nil, fmt.Errorf("detect: formats.tsv line %d has bad lengths", n+1)
-		}
-		add(f[0], literal{text: f[1], read: readFormat, alphabet: alphabet(f[2][0]), min: lo, max: hi})
+	known, err := formats()
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range known {
+		add(l.rule.Kind, l)
 	}
 	for _, stem := range []string{
 		"pass", "pwd", "secret", "token", "apikey", "api_key", "api-key", "authoriz", "auth_", "auth-", "authkey", "cred", "cookie", "session", "sessid",
@@ -165,10 +156,10 @@ func (s *Set) load() (map[string]bool, error) {
 // index puts a literal's rarest four bytes into the tables. Three-byte literals take any fourth byte.
 func (s *Set) index(i int32) {
 	l := &s.literals[i]
-	bucket := uint16(1) << (uint(i) % 16)
 	if len(l.text) == 3 {
 		for c := range 256 {
-			s.window(i, bucket, [4]byte{l.text[0], l.text[1], l.text[2], byte(c)}, l.fold)
+			w := [4]byte{l.text[0], l.text[1], l.text[2], byte(c)}
+			s.window(i, bucketOf(w, l.fold), w, l.fold)
 		}
 		return
 	}
@@ -178,7 +169,17 @@ func (s *Set) index(i int32) {
 			best, l.at = score, at
 		}
 	}
-	s.window(i, bucket, [4]byte([]byte(l.text[l.at:l.at+4])), l.fold)
+	w := [4]byte([]byte(l.text[l.at : l.at+4]))
+	s.window(i, bucketOf(w, l.fold), w, l.fold)
+}
+
+// bucketOf spreads windows over the buckets so that those that begin alike share one: the fewer pairs a bucket mixes,
+// the less clean text gets past both tables.
+func bucketOf(w [4]byte, fold bool) uint16 {
+	if fold {
+		return 1 << (w[0] % 8)
+	}
+	return 1 << (8 + w[0]%8)
 }
 
 func (s *Set) window(i int32, bucket uint16, w [4]byte, fold bool) {
@@ -227,11 +228,12 @@ func rarity(w string) int {
 	return n
 }
 
-// alphabet returns the bytes of one of the alphabets of formats.tsv, or nil.
+// alphabet returns the bytes of one of the alphabets of formats.go, or nil.
 func alphabet(name byte) *[256]bool {
 	ranges := map[byte]string{
 		'a': "azAZ09", 'u': "azAZ09__--", 'w': "azAZ09__", 'x': "azAZ09__--..==", 'B': "azAZ09++//==__--", 'h': "09afAF", 'b': "AZ27", 'l': "az09", 'd': "09",
 		'p': "azAZ09__--..//", 'c': "azAZ09..//$$", 'y': "azAZ09..//$$==,,::++",
+		't': "azAZ09__--..~~", '%': "azAZ09__--%%",
 	}[name]
 	if ranges == "" {
 		return nil

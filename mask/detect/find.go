@@ -104,7 +104,7 @@ type finder struct {
 func (f *finder) tail(from int) int {
 	i := len(f.b)
 	for limit := max(from, len(f.b)-Context); i > limit; i-- {
-		if c := f.b[i-1]; !f.s.bare[c] && c != ' ' && c != '\t' && c != '"' && c != '\'' && c != '/' && c != ':' && c != '>' && c != '$' && c != '{' && c != '\\' && c != ']' && c != '+' {
+		if c := f.b[i-1]; !f.s.bare[c] && c != ' ' && c != '\t' && c != '"' && c != '\'' && c != '/' && c != ':' && c != '>' && c != '$' && c != '{' && c != '\\' && c != ']' && c != '+' && c != '}' && c != '~' && c != '%' {
 			break
 		}
 	}
@@ -202,10 +202,15 @@ func (f *finder) more(hold, start int, r *Rule, run Run, quote byte) bool {
 
 // format reads a token with an issuer's prefix. Its start must not be inside a word.
 func (f *finder) format(l *literal, start int) bool {
-	if start < f.done || start > 0 && isWord(f.b[start-1]) && isWord(l.text[0]) {
+	if start < f.done || l.before == nil && start > 0 && isWord(f.b[start-1]) && isWord(l.text[0]) {
 		return false
 	}
 	value := start + len(l.text)
+	if l.before != nil {
+		if start = l.reach(f.b, start); start < 0 {
+			return false
+		}
+	}
 	end, closed := f.run(value, l.alphabet)
 	if !closed {
 		return f.more(start, start, l.rule, RunToken, 0)
@@ -218,7 +223,7 @@ func (f *finder) format(l *literal, start int) bool {
 	}
 	if l.rule.Kind == "slack-webhook" || l.rule.Kind == "teams-webhook" || l.rule.Kind == "discord-webhook" {
 		start = value
-	} else if low(f.b[value:end]) {
+	} else if v := f.b[value:end]; low(v) && l.before == nil || !l.passes(v) {
 		return false
 	}
 	return f.add(start, start, end, l.rule)

@@ -134,10 +134,17 @@ func TestAnySplitFindsTheSame(t *testing.T) {
 	s := newSet(t)
 	text := "a=1 DB_PASSWORD=hunter2\nx " + made("ghp_", alnum, 36) + "\n  password: correct horse\n{\"api_key\": \"abc def\", \"n\": 1}\n" +
 		"postgres://app:hunter2@db/x Authorization: Bearer abc.def\n-----BEGIN EC PRIVATE KEY-----\n" + made("", alnum, 200) + "\n-----END EC PRIVATE KEY-----\n" +
-		"--token tok9 <secret>hi there</secret> eyJ" + made("", alnum, 30) + "." + made("", alnum, 30) + "." + made("", alnum, 30) + "\ntoken=token=token=x;pwd=1\nend"
+		"--token tok9 <secret>hi there</secret> eyJ" + made("", alnum, 30) + "." + made("", alnum, 30) + "." + made("", alnum, 30) + "\ntoken=token=token=x;pwd=1\n" +
+		"define('AUTH_KEY',   'a(b c>d%4');\nvar finnhubToken string = \"finn78\"\nTOK_TOKEN ::= \"tok1\"\nMY_SECRET ?= 'sec2' if password == \"pw3\": \n" +
+		"machine h login u password netrc4\nConnect -Password \"pow5\" ||= \nclient_secret ||= \"or6\"\n{PBKDF2-SHA256}" + made("", alnum, 44) + "\n123456789:AA" + made("", alnum, 33) + " abc8Q~" + made("", alnum, 33) + "\nend"
 	want := stream(s, text, func() int { return len(text) })
 	if strings.Contains(want, "hunter2") || strings.Contains(want, "horse") {
 		t.Fatal(want)
+	}
+	for _, secret := range []string{"b c>", "finn78", "tok1", "sec2", "pw3", "netrc4", "pow5", "or6"} {
+		if strings.Contains(want, secret) {
+			t.Errorf("%q is left in %s", secret, want)
+		}
 	}
 	for i := 1; i < len(text); i++ {
 		first := true

@@ -51,23 +51,43 @@ func (f *finder) assigned(from, to int) bool {
 	i := to
 	for ; i < len(f.b); i++ {
 		switch f.b[i] {
-		case '=', ':', '\'', '>':
+		case '=', ':', '\'', '>', '?':
 			return true
 		case '"', ']', '\\', '`':
-			if i-to > 1 {
+			if i > to {
 				return true
 			}
+		case '.', '+', '|', '&':
+			return i > to && (i+1 == len(f.b) && !f.final || i+1 < len(f.b) && (f.b[i+1] == '=' || f.b[i+1] == f.b[i]))
+		case 's':
+			return i > to && bytes.HasPrefix(f.b[i:], []byte(stringType)) || !f.final && len(f.b)-i < len(stringType)
 		case ' ', '\t':
-			if from > 0 && f.b[from-1] == '-' || f.pairName(from) {
+			if from > 0 && f.b[from-1] == '-' || f.pairName(from) || f.netrc(from, to) {
 				return true
 			}
-		case ',', '\n', '\r':
+		case ',':
+			return f.pairName(from) || f.argument(from)
+		case '\n', '\r':
 			return f.pairName(from)
 		default:
 			return false
 		}
 	}
 	return !f.final
+}
+
+// stringType stands between a name and what is assigned to it in Go.
+const stringType = "string = "
+
+// argument reports a name that is the first argument of a call: define('AUTH_KEY', 'x'), setProperty("db.password", "x").
+func (f *finder) argument(from int) bool {
+	return from > 1 && f.b[from-2] == '(' && (f.b[from-1] == '"' || f.b[from-1] == '\'')
+}
+
+// netrc reports the word password of a .netrc file: machine h login u password p.
+func (f *finder) netrc(from, to int) bool {
+	word := f.b[from:to]
+	return (string(word) == "password" || string(word) == "passwd") && from > 0 && f.b[from-1] <= ' ' && bytes.Contains(f.b[max(0, from-maxNameSide):from], []byte("login "))
 }
 
 // beginsLine reports that only indentation, a list dash, quotes or export stand before i on its line.
@@ -191,11 +211,15 @@ func (v *value) operator() bool {
 		return !f.final && v.need()
 	}
 	next, ok := v.peek(i + 1)
-	if !ok && (c == '=' || c == ':') {
+	if !ok && bytes.IndexByte(operatorTable, c) >= 0 {
 		return !f.final && v.need()
 	}
 	switch {
-	case c == '=' && next == '=', c == ':' && next == ':', c == ':' && next == '/' && i == v.at:
+	case c == '=' && next == '=':
+		return v.strength == field.Strong && v.compared(i+2)
+	case c == ':' && next == ':':
+		return v.defined(i + 2)
+	case c == ':' && next == '/' && i == v.at:
 		return false
 	case c == '=' && next == '>', c == ':' && next == '=':
 		v.lineStart = false
@@ -204,17 +228,81 @@ func (v *value) operator() bool {
 		return v.read(i+1, false)
 	case c == '>' && i == v.at && v.name > 0 && f.b[v.name-1] == '<':
 		return v.element(i + 1)
+	}
+	return v.keyword(i, begin, c, next)
+}
+
+// operatorTable is what the operators of two bytes begin with.
+var operatorTable = []byte("=:?.+|&")
+
+// keyword finds the rarer operators and what stands behind a name without any.
+func (v *value) keyword(i, begin int, c, next byte) bool {
+	f := v.f
+	switch {
+	case (c == '?' || c == '.' || c == '+') && next == '=':
+		v.lineStart = false
+		return v.read(i+2, true)
+	case c == '|' || c == '&':
+		if third, ok := v.peek(i + 2); third == '=' {
+			return v.read(i+3, true)
+		} else if !ok && !f.final {
+			return v.need()
+		}
+		return false
+	case c == ',' && i == begin && f.argument(v.name):
+		return v.read(i+1, true)
+	case c == 's' && i > begin:
+		if len(f.b)-i < len(stringType) && !f.final {
+			return v.need()
+		}
+		if bytes.HasPrefix(f.b[i:], []byte(stringType)) {
+			return v.read(i+len(stringType), true)
+		}
+		return false
 	case i > begin && v.isFlag():
 		v.flag, v.lineStart = true, false
 		return v.read(i, false)
-	case i > begin && c == '\'' && v.strength == field.Strong:
+	case i > begin && f.netrc(v.name, v.at):
+		v.lineStart = false
+		return v.read(i, false)
+	case i > begin && (c == '\'' || c == '"') && v.strength == field.Strong:
 		return v.read(i, true) // PASSWORD 'x'
 	}
 	return false
 }
 
+// compared reads the string that a name is compared with: password == "x", === too.
+func (v *value) compared(i int) bool {
+	c, ok := v.peek(i)
+	if !ok {
+		return !v.f.final && v.need()
+	}
+	if c == '=' {
+		i++
+	}
+	return v.read(i, true)
+}
+
+// defined reads what stands behind ::= and :::=.
+func (v *value) defined(i int) bool {
+	for ; ; i++ {
+		c, ok := v.peek(i)
+		switch {
+		case !ok:
+			return !v.f.final && v.need()
+		case c == '=':
+			return v.read(i+1, true)
+		case c != ':' || i > v.at+8:
+			return false
+		}
+	}
+}
+
 func (v *value) isFlag() bool {
 	b := v.f.b
+	if v.strength == field.Strong && v.at-v.name > 4 && v.name >= 1 && b[v.name-1] == '-' && (v.name == 1 || b[v.name-2] == ' ' || b[v.name-2] == '`') {
+		return true // -Password x
+	}
 	return v.name >= 2 && b[v.name-1] == '-' && b[v.name-2] == '-' && (v.name == 2 || b[v.name-3] <= ' ' || b[v.name-3] == '"' || b[v.name-3] == '\'')
 }
 

@@ -11,15 +11,20 @@ func Placeholder(v []byte) bool {
 	}
 	if len(v) <= 12 {
 		switch string(bytes.ToLower(v)) {
-		case "null", "nil", "none", "true", "false", "undefined", "<nil>", "(null)", "<none>", "n/a", "yes", "no", "on", "off", "{}", "[]", "<redacted>", "[redacted]", "[filtered]", "(redacted)", "<secret>", "[hidden]", "redacted":
+		case "null", "nil", "none", "true", "false", "undefined", "<nil>", "(null)", "<none>", "n/a", "yes", "no", "on", "off", "{}", "[]", "<redacted>", "[redacted]", "[filtered]", "(redacted)", "<secret>", "[hidden]", "redacted",
+			"todo", "example", "optional", "required", "change_me", "change-me", "<change me>", `""`, "''":
 			return true
 		}
 	}
 	switch first, last := v[0], v[len(v)-1]; {
-	case same(v, '*'), same(v, 'x'), same(v, 'X'), same(v, '.'), same(v, '-'):
+	case same(v, '*'), same(v, 'x'), same(v, 'X'), same(v, '.'), same(v, '-'), same(bytes.ReplaceAll(v, []byte("-"), nil), 'X'):
 		return true
+	case bytes.HasPrefix(v, []byte("****")) && len(v) <= 12, bytes.Equal(v, []byte("(sensitive value)")), bytes.HasSuffix(v, []byte("EXAMPLE")):
+		return true // what others left of a mask; the issuers' documented examples
 	case first == '<' && last == '>' && bytes.IndexByte(v, ' ') < 0 && len(v) < 40, first == '%' && last == '%' && len(v) > 2:
 		return true // <password>, %DB_PASS%
+	case first == '$' && variable(v[1:]):
+		return true
 	case reference(v):
 		return true
 	case first == '$' && len(v) > 2 && (v[1] == '{' && last == '}' || v[1] == '(' && last == ')'):
@@ -34,12 +39,23 @@ func Placeholder(v []byte) bool {
 
 // reference reports a value that only says where the secret is kept.
 func reference(v []byte) bool {
-	for _, head := range [...]string{"vault:secret/", "arn:aws:", "!Ref ", "!GetAtt ", "!Sub ", "process.env.", "os.environ", "ENV[", "env:", "{cipher}", "op://", "secretKeyRef:", "@Microsoft.KeyVault("} {
+	for _, head := range [...]string{"vault:secret/", "arn:aws:", "!Ref ", "!GetAtt ", "!Sub ", "process.env.", "os.environ", "ENV[", "env:", "{cipher}", "op://", "secretKeyRef:", "@Microsoft.KeyVault(",
+		"ENC[", "settings.", "config.", "getenv(", "file:///run/secrets/", "/run/secrets/", "projects/", "sops:"} {
 		if len(v) > len(head) && string(v[:len(head)]) == head {
 			return true
 		}
 	}
 	return false
+}
+
+// variable reports a name as shells write those of the environment.
+func variable(v []byte) bool {
+	for i, c := range v {
+		if (c < 'A' || c > 'Z') && c != '_' && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return len(v) > 2
 }
 
 func same(v []byte, c byte) bool {

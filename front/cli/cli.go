@@ -28,6 +28,8 @@ type Local struct {
 	Demo   func(ctx context.Context, dataDir, listen string, asJSON bool) error
 	Check  func(file string) (warnings []string, err error)
 	Verify func(dataDir, key string) (*service.Evidence, error)
+	// Mask copies in to out with all secrets masked and returns how many of each kind there were.
+	Mask func(out io.Writer, in io.Reader, format string, fields, disable []string) (map[string]int, error)
 }
 
 // Streams are where a command reads and writes.
@@ -86,6 +88,7 @@ type commands struct {
 	Sessions  sessionsCmd  `cmd:"" help:"Look at, replay, export and end sessions."`
 	Explain   explainCmd   `cmd:"" help:"What would become of a command, and why."`
 	Audit     auditCmd     `cmd:"" help:"Read the audit log."`
+	Mask      maskCmd      `cmd:"" help:"Mask the secrets in a file, or in what another command prints."`
 	Verify    verifyCmd    `cmd:"" help:"Verify that no evidence was changed since it was written."`
 }
 
@@ -122,7 +125,7 @@ func report(w io.Writer, err error) int {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &silent):
-		return exitError
+		return max(silent.code, exitError)
 	case errors.As(err, &bad):
 		_, _ = fmt.Fprintln(w, bad.Error())
 		return exitError
@@ -160,8 +163,8 @@ func describe(err error) string {
 	return err.Error()
 }
 
-// quiet ends with exit code 1 and says nothing more.
-type quiet struct{}
+// quiet ends with an exit code, 1 unless it says another, and says nothing more.
+type quiet struct{ code int }
 
 func (*quiet) Error() string { return "failed" }
 

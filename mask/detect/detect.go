@@ -143,6 +143,11 @@ func (s *Set) load() (map[string]bool, error) {
 	} {
 		add("field", literal{text: stem, fold: true, read: readName})
 	}
+	for _, stem := range s.names.Stems() {
+		if len(stem) > 2 { // a shorter one is found in structured formats only
+			add("field", literal{text: stem, fold: true, read: readName})
+		}
+	}
 	s.named = rules["field"]
 	add("bearer-token", literal{text: "bearer ", fold: true, read: readScheme, alphabet: alphabet('B'), min: 16, max: 8192})
 	add("basic-auth", literal{text: "basic ", fold: true, read: readScheme, alphabet: alphabet('B'), min: 12, max: 8192})

@@ -166,6 +166,22 @@ func TestAnySplitFindsTheSame(t *testing.T) {
 	}
 }
 
+func TestExtraNamesAreFoundInText(t *testing.T) {
+	n, err := field.New([]string{"corp_ticket", "Zugang", "pin2", "kto"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := detect.New(detect.Options{Names: n})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"corp_ticket: v\n", "CORP_TICKET=v\n", "x corpTicket=v y", "zugang = v\n", `"kto": "v"`, "--kto v\n"} {
+		if got := found(s, text); len(got) != 1 || got[0] != "field=v" {
+			t.Errorf("%q: %q", text, got)
+		}
+	}
+}
+
 func TestDisable(t *testing.T) {
 	if got := found(newSet(t, "github-token"), made("ghp_", alnum, 36)); len(got) != 0 {
 		t.Error(got)

@@ -29,7 +29,12 @@ const (
 // Names is the list that is matched against. It is immutable.
 type Names struct {
 	terms map[string]Strength // words joined by "_"
+	stems []string
 }
+
+// Stems returns, for each extra name, its longest word, by which the name can be found in text. The caller must not
+// change the slice.
+func (n *Names) Stems() []string { return n.stems }
 
 // New returns the built-in list with extra names, which are strong. A name without a letter is an error.
 func New(extra []string) (*Names, error) {
@@ -49,6 +54,13 @@ func New(extra []string) (*Names, error) {
 			return nil, fmt.Errorf("field name %q has no words or more than %d", name, maxWords)
 		}
 		n.terms[string(w.tail(w.n))] = Strong
+		longest := ""
+		for i := range w.n {
+			if word := string(w.word(i)); len(word) > len(longest) {
+				longest = word
+			}
+		}
+		n.stems = append(n.stems, longest)
 	}
 	return n, nil
 }

@@ -64,6 +64,9 @@ const (
 	readKey
 	readJWT
 	readScheme
+	readOption
+	readPassLine
+	readStar
 )
 
 type literal struct {
@@ -89,6 +92,7 @@ type Set struct {
 	byWindow map[[4]byte][]int32
 	named    *Rule
 	urlRule  *Rule
+	pass     *Rule // of .pgpass
 	bare     *[256]bool
 }
 
@@ -152,6 +156,16 @@ func (s *Set) load() (map[string]bool, error) {
 	add("bearer-token", literal{text: "bearer ", fold: true, read: readScheme, alphabet: alphabet('B'), min: 16, max: 8192})
 	add("basic-auth", literal{text: "basic ", fold: true, read: readScheme, alphabet: alphabet('B'), min: 12, max: 8192})
 	add("url-password", literal{text: "://", read: readURL})
+	for _, option := range []string{" -p", " -P", " -a ", " -w ", " -u", " --user "} {
+		add("option-password", literal{text: option, read: readOption})
+	}
+	for _, port := range []string{":5432:", ":6432:", ":*:"} {
+		add("pgpass-password", literal{text: port, read: readPassLine})
+	}
+	for _, lead := range []string{" *", "\t*", `"*`, "'*", ":*"} {
+		add("mysql-hash", literal{text: lead, read: readStar, alphabet: alphabet('h'), min: 40, max: 40})
+	}
+	s.pass = rules["pgpass-password"]
 	add("private-key", literal{text: "-----BEGIN ", read: readKey})
 	add("private-key", literal{text: "---- BEGIN SSH2 ENCRYPTED PRIVATE", read: readKey})
 	add("jwt", literal{text: "eyJ", read: readJWT, alphabet: alphabet('x')})
@@ -161,6 +175,13 @@ func (s *Set) load() (map[string]bool, error) {
 // index puts a literal's rarest four bytes into the tables. Three-byte literals take any fourth byte.
 func (s *Set) index(i int32) {
 	l := &s.literals[i]
+	if l.read == readStar {
+		for n := range 256 {
+			w := [4]byte{l.text[0], l.text[1], upperHex[n>>4], upperHex[n&15]}
+			s.window(i, bucketOf(w, false), w, false)
+		}
+		return
+	}
 	if len(l.text) == 3 {
 		for c := range 256 {
 			w := [4]byte{l.text[0], l.text[1], l.text[2], byte(c)}
@@ -177,6 +198,8 @@ func (s *Set) index(i int32) {
 	w := [4]byte([]byte(l.text[l.at : l.at+4]))
 	s.window(i, bucketOf(w, l.fold), w, l.fold)
 }
+
+const upperHex = "0123456789ABCDEF"
 
 // bucketOf spreads windows over the buckets so that those that begin alike share one: the fewer pairs a bucket mixes,
 // the less clean text gets past both tables.

@@ -104,7 +104,7 @@ type finder struct {
 func (f *finder) tail(from int) int {
 	i := len(f.b)
 	for limit := max(from, len(f.b)-Context); i > limit; i-- {
-		if c := f.b[i-1]; !f.s.bare[c] && c != ' ' && c != '\t' && c != '"' && c != '\'' && c != '/' && c != ':' && c != '>' && c != '$' && c != '{' && c != '\\' && c != ']' && c != '+' && c != '}' && c != '~' && c != '%' {
+		if c := f.b[i-1]; !f.s.bare[c] && c != ' ' && c != '\t' && c != '"' && c != '\'' && c != '/' && c != ':' && c != '>' && c != '$' && c != '{' && c != '\\' && c != ']' && c != '+' && c != '}' && c != '~' && c != '%' && c != '*' {
 			break
 		}
 	}
@@ -161,6 +161,12 @@ func (f *finder) read(l *literal, start int) bool {
 		return f.jwt(l, start)
 	case readScheme:
 		return f.scheme(l, start)
+	case readOption:
+		return f.option(l, start)
+	case readPassLine:
+		return f.passLine(start)
+	case readStar:
+		return f.star(l, start)
 	}
 	return false
 }
@@ -290,7 +296,7 @@ func mixed(v []byte) bool {
 // url reads the password of scheme://user:password@host.
 func (f *finder) url(l *literal, start int) bool {
 	begin := start + len(l.text)
-	colon := -1
+	colon, at := -1, false
 	for i := begin; ; i++ {
 		if i == len(f.b) && !f.final && i-begin < 512 {
 			return f.more(start, start, l.rule, RunToken, 0)
@@ -300,12 +306,18 @@ func (f *finder) url(l *literal, start int) bool {
 		}
 		switch c := f.b[i]; {
 		case c == '@':
+			if colon < 0 && !at {
+				at = true // a user name may be an address
+				continue
+			}
 			if colon < 0 || i-colon < 2 || placeholderAt(f.b[colon+1:i]) {
 				return false
 			}
 			return f.add(start, colon+1, i, l.rule)
 		case c == ':' && colon < 0:
 			colon = i
+		case (c == '?' || c == '#') && colon >= 0 && !digits(f.b[colon+1:i]):
+			// part of a password that nobody encoded; behind digits it ends a port
 		case c <= ' ' || c == '/' || c == '?' || c == '#' || c == '"' || c == '\'' || c == '<' || c == '>' || c == '`' || c == '\\' || c == ',' && colon < 0:
 			return false
 		}

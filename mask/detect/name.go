@@ -170,6 +170,7 @@ type value struct {
 	strength  field.Strength
 	lineStart bool
 	flag      bool
+	rule      *Rule // of what is found; nil is that of names
 }
 
 // need holds from the name until more bytes are there.
@@ -433,6 +434,9 @@ func (v *value) judge(i, end int, quoted bool) bool {
 		return false
 	case !quoted && code(text, v.f.b[v.name:v.at]):
 		return false
+	}
+	if v.rule != nil {
+		return v.f.add(v.name, i, end, v.rule)
 	}
 	return v.f.add(v.name, i, end, v.f.s.named)
 }

@@ -1,0 +1,144 @@
+package detect
+
+import (
+	"bytes"
+
+	"weir/mask/field"
+)
+
+// maxCommand is how far behind the name of its command an option may stand, in bytes. It is less than Context, so that
+// where input was cut does not matter.
+const maxCommand = 200
+
+// commandOption is a one-letter option whose value is a password.
+type commandOption struct {
+	command, option string
+	glued           bool // the value stands right behind it: a blank means that there is none
+	user            bool // user:password
+}
+
+// commandOptionTable lists the programs that take a password so.
+var commandOptionTable = []commandOption{
+	{command: "mysql", option: "-p", glued: true}, {command: "mariadb", option: "-p", glued: true}, {command: "mycli", option: "-p", glued: true},
+	{command: "redis-cli", option: "-a"}, {command: "valkey-cli", option: "-a"}, {command: "sshpass", option: "-p"},
+	{command: "mongo", option: "-p"}, {command: "docker login", option: "-p"}, {command: "podman login", option: "-p"}, {command: "sqlcmd", option: "-P"},
+	{command: "bcp ", option: "-P"}, {command: "zip ", option: "-P"}, {command: "ldap", option: "-w"}, {command: "curl ", option: "-u", user: true}, {command: "curl ", option: "--user", user: true},
+}
+
+// commandBefore returns the entry of a command that stands on the same line before i and takes that option, or nil.
+func (f *finder) commandBefore(option string, i int) *commandOption {
+	line := f.b[max(0, i-maxCommand) : i+1]
+	if nl := bytes.LastIndexByte(line, '\n'); nl >= 0 {
+		line = line[nl+1:]
+	}
+	for n := range commandOptionTable {
+		o := &commandOptionTable[n]
+		if o.option != option {
+			continue
+		}
+		if at := bytes.LastIndex(line, []byte(o.command)); at >= 0 && (at == 0 || !isWord(line[at-1])) {
+			return o
+		}
+	}
+	return nil
+}
+
+// option reads the password behind a one-letter option of a command that is known.
+func (f *finder) option(l *literal, start int) bool {
+	if start < f.done {
+		return false
+	}
+	o := f.commandBefore(string(bytes.TrimSpace([]byte(l.text))), start)
+	if o == nil {
+		return false
+	}
+	v := value{f: f, name: start, at: start + len(l.text), strength: field.Strong, rule: l.rule}
+	i := start + 1 + len(o.option)
+	c, ok := v.peek(i)
+	switch {
+	case !ok:
+		return !f.final && v.need0()
+	case o.glued && c <= ' ':
+		return false
+	case o.user:
+		return v.userPassword(v.blanks(i))
+	}
+	return v.read(i, false)
+}
+
+// userPassword reads user:password.
+func (v *value) userPassword(i int) bool {
+	quote := byte(0)
+	if c, ok := v.peek(i); ok && (c == '"' || c == '\'') {
+		quote = c
+		i++
+	}
+	for end := i; ; end++ {
+		c, ok := v.peek(end)
+		switch {
+		case !ok:
+			return !v.f.final && v.need0()
+		case c == ':' && quote != 0:
+			return v.quoted(end+1, quote)
+		case c == ':':
+			return v.bareWord(end + 1)
+		case c <= ' ' && (quote == 0 || c < ' '), quote != 0 && c == quote, end-i > maxNameSide:
+			return false
+		}
+	}
+}
+
+// passLine reads the password of a line of .pgpass: host:port:database:user:password. The colon in front of the port is at start.
+func (f *finder) passLine(start int) bool {
+	for i := start - 1; i >= 0 && f.b[i] != '\n'; i-- {
+		if c := f.b[i]; c <= ' ' || c == ':' || c == '"' || c == '\'' || c == '/' || start-i > maxCommand {
+			return false
+		}
+	}
+	from := start
+	colons, last := 0, 0
+	for i := start; ; i++ {
+		if i == len(f.b) && !f.final && i-start < maxCommand {
+			return f.more(from, from, f.s.pass, RunLine, 0)
+		}
+		if i == len(f.b) || f.b[i] == '\n' || f.b[i] == '\r' {
+			if colons != 4 || i-last < 2 {
+				return false
+			}
+			return f.add(from, last+1, i, f.s.pass)
+		}
+		switch c := f.b[i]; {
+		case c == '\\':
+			i++ // \: and \\ stand for themselves
+		case c == ':' && colons < 4:
+			colons, last = colons+1, i
+		case c <= ' ' && colons < 4, i-start >= maxCommand:
+			return false
+		}
+	}
+}
+
+// star reads a password hash of old MySQL: a star and 40 upper-case hexadecimal digits.
+func (f *finder) star(l *literal, start int) bool {
+	star := start + 1
+	if star < f.done {
+		return false
+	}
+	end, closed := f.run(star+1, l.alphabet)
+	if !closed && end-star <= l.max {
+		return f.more(start, start, l.rule, RunToken, 0)
+	}
+	if end-star-1 != l.max || bytes.ContainsAny(f.b[star:end], "abcdef") || end < len(f.b) && isWord(f.b[end]) {
+		return false
+	}
+	return f.add(star, star, end, l.rule)
+}
+
+func digits(v []byte) bool {
+	for _, c := range v {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return true
+}

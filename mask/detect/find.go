@@ -89,14 +89,15 @@ func (s *Set) starts(dst []int32, b []byte, i int) []int32 {
 
 // finder is one search.
 type finder struct {
-	s     *Set
-	b     []byte
-	final bool
-	out   []Finding
-	done  int // nothing before this may be found any more
-	named int // end of the last name that was judged
-	noEnd int // no "-----END" at or behind this place
-	safe  int
+	s        *Set
+	b        []byte
+	final    bool
+	out      []Finding
+	done     int // nothing before this may be found any more
+	commands commands
+	named    int // end of the last name that was judged
+	noEnd    int // no "-----END" at or behind this place
+	safe     int
 }
 
 // tail returns where the bytes at the end begin that may become part of a finding with what follows: the name

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"bytes"
+	"strings"
 
 	"weir/mask/field"
 )
@@ -18,26 +19,47 @@ type commandOption struct {
 }
 
 // commandOptionTable lists the programs that take a password so.
-var commandOptionTable = []commandOption{
+var commandOptionTable = [...]commandOption{
 	{command: "mysql", option: "-p", glued: true}, {command: "mariadb", option: "-p", glued: true}, {command: "mycli", option: "-p", glued: true},
 	{command: "redis-cli", option: "-a"}, {command: "valkey-cli", option: "-a"}, {command: "sshpass", option: "-p"},
 	{command: "mongo", option: "-p"}, {command: "docker login", option: "-p"}, {command: "podman login", option: "-p"}, {command: "sqlcmd", option: "-P"},
 	{command: "bcp ", option: "-P"}, {command: "zip ", option: "-P"}, {command: "ldap", option: "-w"}, {command: "curl ", option: "-u", user: true}, {command: "curl ", option: "--user", user: true},
 }
 
-// commandBefore returns the entry of a command that stands on the same line before i and takes that option, or nil.
-func (f *finder) commandBefore(option string, i int) *commandOption {
-	line := f.b[max(0, i-maxCommand) : i+1]
-	if nl := bytes.LastIndexByte(line, '\n'); nl >= 0 {
-		line = line[nl+1:]
-	}
-	for n := range commandOptionTable {
-		o := &commandOptionTable[n]
-		if o.option != option {
+// commands remembers where on a line the commands of the table stand, so that no byte is looked at twice.
+type commands struct {
+	scanned int                          // all before this was looked at
+	at      [len(commandOptionTable)]int // one more than where each stood last; 0 is nowhere
+}
+
+// scan looks at b up to i, on the last line only and no further back than maxCommand.
+func (c *commands) scan(b []byte, i int) {
+	p := max(c.scanned, i-maxCommand)
+	c.scanned = max(i, c.scanned)
+	for ; p < i; p++ {
+		if b[p] == '\n' {
+			*c = commands{scanned: c.scanned}
+		}
+		if p > 0 && isWord(b[p-1]) || bytes.IndexByte(commandHeadTable, b[p]) < 0 {
 			continue
 		}
-		if at := bytes.LastIndex(line, []byte(o.command)); at >= 0 && (at == 0 || !isWord(line[at-1])) {
-			return o
+		for n := range commandOptionTable {
+			if o := &commandOptionTable[n]; b[p] == o.command[0] && bytes.HasPrefix(b[p:], []byte(o.command)) {
+				c.at[n] = p + 1
+			}
+		}
+	}
+}
+
+// commandHeadTable is what the commands begin with.
+var commandHeadTable = []byte("mrvsdpbzlc")
+
+// commandBefore returns the entry of a command that stands on the same line before i and takes that option, or nil.
+func (f *finder) commandBefore(option string, i int) *commandOption {
+	f.commands.scan(f.b, i)
+	for n := range commandOptionTable {
+		if at := f.commands.at[n] - 1; at >= 0 && at >= i-maxCommand && at+len(commandOptionTable[n].command) <= i+1 && commandOptionTable[n].option == option {
+			return &commandOptionTable[n]
 		}
 	}
 	return nil
@@ -48,7 +70,7 @@ func (f *finder) option(l *literal, start int) bool {
 	if start < f.done {
 		return false
 	}
-	o := f.commandBefore(string(bytes.TrimSpace([]byte(l.text))), start)
+	o := f.commandBefore(strings.TrimSpace(l.text), start)
 	if o == nil {
 		return false
 	}

@@ -67,6 +67,7 @@ const (
 	readOption
 	readPassLine
 	readStar
+	readLabel
 )
 
 type literal struct {
@@ -93,6 +94,7 @@ type Set struct {
 	named    *Rule
 	urlRule  *Rule
 	pass     *Rule // of .pgpass
+	option   *Rule // of passwords behind options
 	bare     *[256]bool
 }
 
@@ -143,7 +145,7 @@ func (s *Set) load() (map[string]bool, error) {
 	for _, stem := range []string{
 		"pass", "pwd", "secret", "token", "apikey", "api_key", "api-key", "authoriz", "auth_", "auth-", "authkey", "cred", "cookie", "session", "sessid",
 		"_key", "-key", ".key", "accesskey", "secretkey", "privatekey", "signingkey", "encryptionkey", "accountkey", "conn", "dsn", "jwt", "masterauth", "signature", "sig=", "salt",
-		"rediscli", "webhook", "hash", "psk",
+		"rediscli", "webhook", "hash", "psk", "sharedkey", "sonar.login",
 	} {
 		add("field", literal{text: stem, fold: true, read: readName})
 	}
@@ -159,13 +161,14 @@ func (s *Set) load() (map[string]bool, error) {
 	for _, option := range []string{" -p", " -P", " -a ", " -w ", " -u", " --user "} {
 		add("option-password", literal{text: option, read: readOption})
 	}
+	add("unseal-key", literal{text: "unseal key ", fold: true, read: readLabel, alphabet: alphabet('B'), min: 20, max: 100})
 	for _, port := range []string{":5432:", ":6432:", ":*:"} {
 		add("pgpass-password", literal{text: port, read: readPassLine})
 	}
 	for _, lead := range []string{" *", "\t*", `"*`, "'*", ":*"} {
 		add("mysql-hash", literal{text: lead, read: readStar, alphabet: alphabet('h'), min: 40, max: 40})
 	}
-	s.pass = rules["pgpass-password"]
+	s.pass, s.option = rules["pgpass-password"], rules["option-password"]
 	add("private-key", literal{text: "-----BEGIN ", read: readKey})
 	add("private-key", literal{text: "---- BEGIN SSH2 ENCRYPTED PRIVATE", read: readKey})
 	add("jwt", literal{text: "eyJ", read: readJWT, alphabet: alphabet('x')})
@@ -259,7 +262,7 @@ func rarity(w string) int {
 // alphabet returns the bytes of one of the alphabets of formats.go, or nil.
 func alphabet(name byte) *[256]bool {
 	ranges := map[byte]string{
-		'a': "azAZ09", 'u': "azAZ09__--", 'w': "azAZ09__", 'x': "azAZ09__--..==", 'B': "azAZ09++//==__--", 'h': "09afAF", 'b': "AZ27", 'l': "az09", 'd': "09",
+		'a': "azAZ09", 'u': "azAZ09__--", 'w': "azAZ09__", 'x': "azAZ09__--..==", 'B': "azAZ09++//==__--", 'h': "09afAF", 'b': "AZ27", 'U': "AZ09", 'l': "az09", 'd': "09",
 		'p': "azAZ09__--..//", 'c': "azAZ09..//$$", 'y': "azAZ09..//$$==,,::++",
 		't': "azAZ09__--..~~", '%': "azAZ09__--%%",
 	}[name]

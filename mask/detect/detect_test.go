@@ -138,12 +138,12 @@ func TestAnySplitFindsTheSame(t *testing.T) {
 		"define('AUTH_KEY',   'a(b c>d%4');\nvar finnhubToken string = \"finn78\"\nTOK_TOKEN ::= \"tok1\"\nMY_SECRET ?= 'sec2' if password == \"pw3\": \n" +
 		"machine h login u password netrc4\nConnect -Password \"pow5\" ||= \nclient_secret ||= \"or6\"\n{PBKDF2-SHA256}" + made("", alnum, 44) + "\n123456789:AA" + made("", alnum, 33) + " abc8Q~" + made("", alnum, 33) + "\n" +
 		"mysql -h db -u root -pglu7 prod\n$ redis-cli -h x -a red8 ping\ncurl -s -u 'bob:cur 9' http://x\ncurl --user al:cux1 x\nmysql -p prod\n" +
-		"db.internal:5432:prod:app:pg:p2#\n| a | *" + strings.ToUpper(made("", "abcdef0123456789", 40)) + " |\npostgres://app:ur#l3@db/x http://me@ex.com:pw4u@h/\nend"
+		"db.internal:5432:prod:app:pg:p2#\n| a | *" + strings.ToUpper(made("", "abcdef0123456789", 40)) + " |\npostgres://app:ur#l3@db/x http://me@ex.com:pw4u@9x@h/ the password is \"isq1\" if secret != \"neq2\" x\nUnseal Key 1: " + made("qzx7", alnum, 40) + "\nend"
 	want := stream(s, text, func() int { return len(text) })
 	if strings.Contains(want, "hunter2") || strings.Contains(want, "horse") {
 		t.Fatal(want)
 	}
-	for _, secret := range []string{"b c>", "finn78", "tok1", "sec2", "pw3", "netrc4", "pow5", "or6", "glu7", "red8", "cur 9", "cux1", "pg:p2", "| *", "ur#l3", "pw4u"} {
+	for _, secret := range []string{"b c>", "finn78", "tok1", "sec2", "pw3", "netrc4", "pow5", "or6", "glu7", "red8", "cur 9", "cux1", "pg:p2", "| *", "ur#l3", "pw4u", "9x", "isq1", "neq2", "qzx7"} {
 		if strings.Contains(want, secret) {
 			t.Errorf("%q is left in %s", secret, want)
 		}

@@ -3,6 +3,7 @@ package detect
 import (
 	"bytes"
 	"encoding/binary"
+	"weir/mask/field"
 )
 
 // Find appends the credentials in b[from:] to dst, ascending and without overlap; b[:from] was searched
@@ -166,6 +167,8 @@ func (f *finder) read(l *literal, start int) bool {
 		return f.option(l, start)
 	case readPassLine:
 		return f.passLine(start)
+	case readLabel:
+		return f.label(l, start)
 	case readStar:
 		return f.star(l, start)
 	}
@@ -225,12 +228,15 @@ func (f *finder) format(l *literal, start int) bool {
 	for end > value && (f.b[end-1] == '.' || f.b[end-1] == '=' && l.alphabet['.']) {
 		end-- // a full stop behind a token
 	}
+	if l.exact && end < len(f.b) && isWord(f.b[end]) || bytes.HasSuffix(f.b[value:end], []byte("EXAMPLE")) {
+		return false
+	}
 	if end-value < l.min || !l.alphabet['/'] && end-value > 4*l.max {
 		return false
 	}
 	if l.rule.Kind == "slack-webhook" || l.rule.Kind == "teams-webhook" || l.rule.Kind == "discord-webhook" {
 		start = value
-	} else if v := f.b[value:end]; low(v) && l.before == nil || !l.passes(v) {
+	} else if v := f.b[value:end]; low(v) && (l.before == nil || len(v) > 8) || !l.passes(v) {
 		return false
 	}
 	return f.add(start, start, end, l.rule)
@@ -297,13 +303,13 @@ func mixed(v []byte) bool {
 // url reads the password of scheme://user:password@host.
 func (f *finder) url(l *literal, start int) bool {
 	begin := start + len(l.text)
-	colon, at := -1, false
+	colon, last, at := -1, -1, false
 	for i := begin; ; i++ {
 		if i == len(f.b) && !f.final && i-begin < 512 {
 			return f.more(start, start, l.rule, RunToken, 0)
 		}
 		if i == len(f.b) || i-begin >= 512 {
-			return false
+			return f.password(l, start, colon, last)
 		}
 		switch c := f.b[i]; {
 		case c == '@':
@@ -311,18 +317,29 @@ func (f *finder) url(l *literal, start int) bool {
 				at = true // a user name may be an address
 				continue
 			}
-			if colon < 0 || i-colon < 2 || placeholderAt(f.b[colon+1:i]) {
+			if colon < 0 {
 				return false
 			}
-			return f.add(start, colon+1, i, l.rule)
+			last = i // of several, the last one ends the password
 		case c == ':' && colon < 0:
 			colon = i
-		case (c == '?' || c == '#') && colon >= 0 && !digits(f.b[colon+1:i]):
+		case (c == '?' || c == '#') && colon >= 0 && last < 0 && !digits(f.b[colon+1:i]):
 			// part of a password that nobody encoded; behind digits it ends a port
-		case c <= ' ' || c == '/' || c == '?' || c == '#' || c == '"' || c == '\'' || c == '<' || c == '>' || c == '`' || c == '\\' || c == ',' && colon < 0:
-			return false
+		case c <= ' ' || c == '/' || c == '?' || c == '#' || c == '"' || c == '\'' || c == '<' || c == '>' || c == '`' || c == '\\' || c == ',' && (colon < 0 || last >= 0):
+			return f.password(l, start, colon, last)
 		}
 	}
+}
+
+// password takes what stands between a URL's colon and its @, if both are there.
+func (f *finder) password(l *literal, start, colon, at int) bool {
+	if at < 0 || at-colon < 2 || placeholderAt(f.b[colon+1:at]) {
+		return false
+	}
+	if field.Documentation(f.b[start+len(l.text):colon], f.b[colon+1:at]) {
+		return false
+	}
+	return f.add(start, colon+1, at, l.rule)
 }
 
 // key reads a private key block to its END line. A block without one goes on to the end of the input.

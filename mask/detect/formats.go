@@ -16,7 +16,7 @@ import (
 //	uuid         what follows is a UUID
 //	before=a14   the token begins 14 letters or digits (or before=d8-10: 8 to 10 digits) in front of the prefix
 //
-// Alphabets: a letters and digits, u a plus _ -, w a plus _, x u plus . =, y crypt plus = , : +, B base64, h hex, b A-Z 2-7,
+// Alphabets: a letters and digits, u a plus _ -, w a plus _, x u plus . =, y crypt plus = , : +, B base64, h hex, b A-Z 2-7, U A-Z and digits,
 // l a-z 0-9, d digits, p URL path characters, c crypt ($ . / and a), t x without = and with ~, % URL-encoded.
 //
 //go:embed formats/*.tsv

@@ -51,7 +51,7 @@ func (f *finder) assigned(from, to int) bool {
 	i := to
 	for ; i < len(f.b); i++ {
 		switch f.b[i] {
-		case '=', ':', '\'', '>', '?':
+		case '=', ':', '\'', '>', '?', '!':
 			return true
 		case '"', ']', '\\', '`':
 			if i > to {
@@ -59,6 +59,8 @@ func (f *finder) assigned(from, to int) bool {
 			}
 		case '.', '+', '|', '&':
 			return i > to && (i+1 == len(f.b) && !f.final || i+1 < len(f.b) && (f.b[i+1] == '=' || f.b[i+1] == f.b[i]))
+		case 'i':
+			return i > to && (len(f.b)-i < 4 || string(f.b[i:i+3]) == "is ")
 		case 's':
 			return i > to && bytes.HasPrefix(f.b[i:], []byte(stringType)) || !f.final && len(f.b)-i < len(stringType)
 		case ' ', '\t':
@@ -170,7 +172,8 @@ type value struct {
 	strength  field.Strength
 	lineStart bool
 	flag      bool
-	rule      *Rule // of what is found; nil is that of names
+	option    bool // behind an option, not a name
+	user, end int  // what stands before a password's colon: b[user:end]
 }
 
 // need holds from the name until more bytes are there.
@@ -220,8 +223,8 @@ func (v *value) operator() bool {
 		return v.strength == field.Strong && v.compared(i+2)
 	case c == ':' && next == ':':
 		return v.defined(i + 2)
-	case c == ':' && next == '/' && i == v.at:
-		return false
+	case c == ':' && next == '/' && i == v.at, c == ':' && bytes.HasSuffix(f.b[:v.name], []byte(":")) && bytes.Contains(f.b[max(0, v.name-maxNameSide):v.name], []byte(":secretsmanager:")):
+		return false // what follows is the name of a secret
 	case c == '=' && next == '>', c == ':' && next == '=':
 		v.lineStart = false
 		return v.read(i+2, c == ':')
@@ -234,7 +237,7 @@ func (v *value) operator() bool {
 }
 
 // operatorTable is what the operators of two bytes begin with.
-var operatorTable = []byte("=:?.+|&")
+var operatorTable = []byte("=:?.+|&!i")
 
 // keyword finds the rarer operators and what stands behind a name without any.
 func (v *value) keyword(i, begin int, c, next byte) bool {
@@ -243,6 +246,10 @@ func (v *value) keyword(i, begin int, c, next byte) bool {
 	case (c == '?' || c == '.' || c == '+') && next == '=':
 		v.lineStart = false
 		return v.read(i+2, true)
+	case c == '!' && next == '=':
+		return v.strength == field.Strong && v.compared(i+2)
+	case c == 'i' && next == 's' && i > begin:
+		return v.strength == field.Strong && v.read(i+2, true) // the password is "x"
 	case c == '|' || c == '&':
 		if third, ok := v.peek(i + 2); third == '=' {
 			return v.read(i+3, true)
@@ -309,6 +316,9 @@ func (v *value) isFlag() bool {
 
 // element reads <name>value</.
 func (v *value) element(i int) bool {
+	if c, ok := v.peek(i); ok && v.name > 1 && c == v.f.b[v.name-2] && (c == '"' || c == '\'' || c == '`') {
+		return false // '<password>'
+	}
 	end := i
 	for ; ; end++ {
 		c, ok := v.peek(end)
@@ -428,17 +438,25 @@ func (v *value) judge(i, end int, quoted bool) bool {
 		text = v.f.b[i:end]
 	}
 	switch {
-	case field.Placeholder(text), placeholderAt(text):
+	case field.Placeholder(text), placeholderAt(text), v.end > 0 && field.Documentation(v.f.b[v.user:v.end], text):
 		return false
+	case !v.option && (bytes.EqualFold(text, []byte("password")) || bytes.EqualFold(text, []byte("changeme"))) && !passwordName(v.f.b[v.name:v.at]):
+		return false // SECRET_KEY=password: a word that says what belongs there, but may be a password indeed
 	case v.strength == field.Weak && !field.Opaque(text):
 		return false
 	case !quoted && code(text, v.f.b[v.name:v.at]):
 		return false
 	}
-	if v.rule != nil {
-		return v.f.add(v.name, i, end, v.rule)
+	if v.option {
+		return v.f.add(v.name, i, end, v.f.s.option)
 	}
 	return v.f.add(v.name, i, end, v.f.s.named)
+}
+
+// passwordName reports a name of passwords, rather than of keys or tokens.
+func passwordName(name []byte) bool {
+	name = bytes.ToLower(name)
+	return bytes.Contains(name, []byte("pass")) || bytes.Contains(name, []byte("pwd")) || bytes.Contains(name, []byte("pw"))
 }
 
 // authScheme returns the length of an authentication scheme and its blank at the front of a value.
@@ -458,12 +476,13 @@ func placeholderAt(v []byte) bool {
 
 // code reports a bare value that is an expression of a programming language rather than a value.
 func code(v, name []byte) bool {
-	if len(v) == 0 || bytes.IndexByte(v, '(') >= 0 && bytes.IndexByte(v, ')') > 0 || v[0] == '{' || v[0] == '[' || v[0] == '&' || v[0] == '<' || v[0] == '|' || v[0] == '>' {
+	if len(v) == 0 || bytes.IndexByte(v, '(') >= 0 && bytes.IndexByte(v, ')') > 0 || bytes.HasPrefix(v, []byte("$(")) || v[0] == '{' || v[0] == '[' || v[0] == '&' || v[0] == '<' || v[0] == '|' || v[0] == '>' {
 		return true
 	}
 	switch string(bytes.TrimRight(v, ";,")) {
 	case "string", "String", "str", "bytes", "int", "bool", "boolean", "any", "nil", "null", "None", "*string", "[]byte", "required", "optional":
 		return true
 	}
-	return bytes.EqualFold(bytes.TrimRight(v, ";,"), name)
+	v = bytes.TrimRight(v, ";,")
+	return bytes.EqualFold(v, name) || len(v) > len(name) && v[len(v)-len(name)-1] == '.' && bytes.EqualFold(v[len(v)-len(name):], name)
 }

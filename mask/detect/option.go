@@ -23,7 +23,7 @@ var commandOptionTable = [...]commandOption{
 	{command: "mysql", option: "-p", glued: true}, {command: "mariadb", option: "-p", glued: true}, {command: "mycli", option: "-p", glued: true},
 	{command: "redis-cli", option: "-a"}, {command: "valkey-cli", option: "-a"}, {command: "sshpass", option: "-p"},
 	{command: "mongo", option: "-p"}, {command: "docker login", option: "-p"}, {command: "podman login", option: "-p"}, {command: "sqlcmd", option: "-P"},
-	{command: "bcp ", option: "-P"}, {command: "zip ", option: "-P"}, {command: "ldap", option: "-w"}, {command: "curl ", option: "-u", user: true}, {command: "curl ", option: "--user", user: true},
+	{command: "bcp ", option: "-P"}, {command: "zip ", option: "-P"}, {command: "ldap", option: "-w"}, {command: "psexec", option: "-p"}, {command: "PsExec", option: "-p"}, {command: "PSEXEC", option: "-p"}, {command: "curl ", option: "-u", user: true}, {command: "curl ", option: "--user", user: true},
 }
 
 // commands remembers where on a line the commands of the table stand, so that no byte is looked at twice.
@@ -52,7 +52,7 @@ func (c *commands) scan(b []byte, i int) {
 }
 
 // commandHeadTable is what the commands begin with.
-var commandHeadTable = []byte("mrvsdpbzlc")
+var commandHeadTable = []byte("mrvsdpPbzlc")
 
 // commandBefore returns the entry of a command that stands on the same line before i and takes that option, or nil.
 func (f *finder) commandBefore(option string, i int) *commandOption {
@@ -74,7 +74,7 @@ func (f *finder) option(l *literal, start int) bool {
 	if o == nil {
 		return false
 	}
-	v := value{f: f, name: start, at: start + len(l.text), strength: field.Strong, rule: l.rule}
+	v := value{f: f, name: start, at: start + len(l.text), strength: field.Strong, option: true}
 	i := start + 1 + len(o.option)
 	c, ok := v.peek(i)
 	switch {
@@ -101,8 +101,10 @@ func (v *value) userPassword(i int) bool {
 		case !ok:
 			return !v.f.final && v.need0()
 		case c == ':' && quote != 0:
+			v.user, v.end = i, end
 			return v.quoted(end+1, quote)
 		case c == ':':
+			v.user, v.end = i, end
 			return v.bareWord(end + 1)
 		case c <= ' ' && (quote == 0 || c < ' '), quote != 0 && c == quote, end-i > maxNameSide:
 			return false
@@ -138,6 +140,28 @@ func (f *finder) passLine(start int) bool {
 			return false
 		}
 	}
+}
+
+// label reads a line of a list: Unseal Key 1: x.
+func (f *finder) label(l *literal, start int) bool {
+	if start < f.done {
+		return false
+	}
+	i := start + len(l.text)
+	for i < len(f.b) && i-start < 20 && f.b[i] >= '0' && f.b[i] <= '9' {
+		i++
+	}
+	for i < len(f.b) && i-start < 24 && (f.b[i] == ':' || f.b[i] == ' ') {
+		i++
+	}
+	end, closed := f.run(i, l.alphabet)
+	if !closed {
+		return f.more(start, i, l.rule, RunToken, 0)
+	}
+	if end-i < l.min || end-i > l.max {
+		return false
+	}
+	return f.add(start, i, end, l.rule)
 }
 
 // star reads a password hash of old MySQL: a star and 40 upper-case hexadecimal digits.

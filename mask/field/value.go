@@ -17,18 +17,22 @@ func Placeholder(v []byte) bool {
 		}
 	}
 	switch first, last := v[0], v[len(v)-1]; {
-	case same(v, '*'), same(v, 'x'), same(v, 'X'), same(v, '.'), same(v, '-'), same(bytes.ReplaceAll(v, []byte("-"), nil), 'X'):
+	case same(v, '*'), same(v, 'x'), same(v, 'X'), same(v, '.'), same(v, '-'), same(v, '#'), same(bytes.ReplaceAll(v, []byte("-"), nil), 'X'):
 		return true
-	case bytes.HasPrefix(v, []byte("****")) && len(v) <= 12, bytes.Equal(v, []byte("(sensitive value)")), bytes.HasSuffix(v, []byte("EXAMPLE")):
-		return true // what others left of a mask; the issuers' documented examples
-	case first == '<' && last == '>' && bytes.IndexByte(v, ' ') < 0 && len(v) < 40, first == '%' && last == '%' && len(v) > 2:
+	case bytes.HasPrefix(v, []byte("****")) && len(v) <= 12, bytes.Equal(v, []byte("(sensitive value)")), len(v) >= 12 && mostly(v):
+		return true // what others left of a mask
+	case bytes.HasSuffix(v, []byte("EXAMPLE")), bytes.HasPrefix(v, []byte("EXAMPLE_")), bytes.HasSuffix(v, []byte("...")) && len(v) < 16:
+		return true // documented examples
+	case first == '<' && last == '>' && (bytes.IndexByte(v, ' ') < 0 || wordsOnly(v[1:len(v)-1])) && len(v) < 40, first == '%' && last == '%' && len(v) > 2:
 		return true // <password>, %DB_PASS%
-	case first == '$' && variable(v[1:]):
+	case first == '$' && (variable(v[1:]) || bytes.IndexByte(v, '/') > 4 && variable(v[1:bytes.IndexByte(v, '/')]) || len(v) == 2 && last >= '0' && last <= '9'):
 		return true
 	case reference(v):
 		return true
-	case first == '$' && len(v) > 2 && (v[1] == '{' && last == '}' || v[1] == '(' && last == ')'):
-		return true
+	case first == '$' && len(v) > 2 && (v[1] == '{' && bytes.IndexByte(v[:len(v)-1], '}') < 0 || v[1] == '(' && last == ')'), last == '(':
+		return true // ${VAR}, $(command), getenv(
+	case bytes.HasPrefix(v, []byte("${{")) && bytes.HasSuffix(v, []byte("}}")), bytes.HasPrefix(v, []byte("#{")) && bytes.IndexByte(v[:len(v)-1], '}') < 0:
+		return true // ${{ secrets.X }}, #{password}
 	case bytes.HasPrefix(v, []byte("{{")) && bytes.HasSuffix(v, []byte("}}")), bytes.HasPrefix(v, []byte("<%")):
 		return true
 	case bytes.HasPrefix(v, []byte("[masked:")) && last == ']':
@@ -40,10 +44,33 @@ func Placeholder(v []byte) bool {
 // reference reports a value that only says where the secret is kept.
 func reference(v []byte) bool {
 	for _, head := range [...]string{"vault:secret/", "arn:aws:", "!Ref ", "!GetAtt ", "!Sub ", "process.env.", "os.environ", "ENV[", "env:", "{cipher}", "op://", "secretKeyRef:", "@Microsoft.KeyVault(",
-		"ENC[", "settings.", "config.", "getenv(", "file:///run/secrets/", "/run/secrets/", "projects/", "sops:"} {
+		"ENC[", "settings.", "config.", "env.", "getenv(", "file:///run/secrets/", "/run/secrets/", "projects/", "sops:"} {
 		if len(v) > len(head) && string(v[:len(head)]) == head {
 			return true
 		}
+	}
+	return false
+}
+
+// wordsOnly reports letters and blanks.
+func wordsOnly(v []byte) bool {
+	for _, c := range v {
+		if (c|0x20 < 'a' || c|0x20 > 'z') && c != ' ' && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+// Documentation reports the pair that manuals write where a user and a password belong: user:password.
+func Documentation(user, password []byte) bool {
+	u := string(bytes.ToLower(bytes.Trim(user[max(0, len(user)-10):], "<>[]{}$")))
+	if u != "user" && u != "username" && u != "uname" {
+		return false
+	}
+	switch string(bytes.ToLower(bytes.Trim(password[:min(len(password), 16)], "<>[]{}$"))) {
+	case "pass", "passwd", "password", "pwd", "secret", "token", "api_token":
+		return true
 	}
 	return false
 }
@@ -56,6 +83,17 @@ func variable(v []byte) bool {
 		}
 	}
 	return len(v) > 2
+}
+
+// mostly reports that one byte makes up most of v: ghp_xxxxxxxxxxxx, 00000000-0000.
+func mostly(v []byte) bool {
+	var count [256]uint16
+	for _, c := range v[:min(len(v), 4096)] {
+		if count[c]++; int(count[c])*10 >= len(v)*7 {
+			return true
+		}
+	}
+	return false
 }
 
 func same(v []byte, c byte) bool {

@@ -35,7 +35,7 @@ fuzz:
 	@set -e; for pkg in $$(go list ./...); do \
 		for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
 			echo "fuzz $$pkg $$target"; run="go test -run ^$$ -fuzz ^$$target$$ -fuzztime $(FUZZTIME) $$pkg"; \
-			out=$$($$run 2>&1) || { echo "$$out"; ! echo "$$out" | grep -q 'Failing input' && echo "$$out" | grep -q 'context deadline exceeded' && $$run; }; \
+			out=$$($$run 2>&1) || { echo "$$out"; ! echo "$$out" | grep -q 'Failing input' && echo "$$out" | grep -q 'context deadline exceeded' && $$run || exit 1; }; \
 		done; \
 	done
 

@@ -50,11 +50,11 @@ X-Api-Key: CANARYhead1
 
 {"p\u0061ssword":"CANARYjson1","ok":"SAFE2"}
 --XX
-Authorization: Bearer CANARYfold
+Authorization: Bearer CANARYf0ldx9
  CANARYed
 
 -- XX is no boundary --XX neither
-token: CANARYtext99
+token: CANARYx7Qz93text
 --XX--
 after api_key=CANARYpost1
 `, "\n", "\r\n")

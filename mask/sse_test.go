@@ -13,7 +13,7 @@ func TestEventStream(t *testing.T) {
 	e, _ := mask.New(mask.Config{Key: make([]byte, 32)})
 	m := e.Masker()
 	in := ": a comment, api_key=CANARYcomment1\nid: 1\nevent: SAFE\ndata: {\"p\\u0061ssword\":\"CANARYjson1\",\"ok\":\"SAFE\"}\n\n" +
-		"data: token: CANARYtext123\ndata:[{\"name\":\"DB_PASSWORD\",\"value\":\"CANARYpair1\"}]\r\n\r\ndata: {\"delta\":\"SAFE\"}\n\n" +
+		"data: token: CANARYx7Qz93text\ndata:[{\"name\":\"DB_PASSWORD\",\"value\":\"CANARYpair1\"}]\r\n\r\ndata: {\"delta\":\"SAFE\"}\n\n" +
 		"data: [DONE]\n\ndata: {broken password=CANARYbroken1\ndata:\n\nretry: 10\ndata: {\"secret\":\"CANARYlast1\"}"
 	whole := ""
 	for _, step := range []int{1 << 20, 1, 2, 5, 17} {

@@ -333,7 +333,7 @@ func (f *finder) url(l *literal, start int) bool {
 
 // password takes what stands between a URL's colon and its @, if both are there.
 func (f *finder) password(l *literal, start, colon, at int) bool {
-	if at < 0 || at-colon < 2 || placeholderAt(f.b[colon+1:at]) {
+	if at < 0 || at-colon < 4 || placeholderAt(f.b[colon+1:at]) || field.Placeholder(f.b[colon+1:at]) {
 		return false
 	}
 	if field.Documentation(f.b[start+len(l.text):colon], f.b[colon+1:at]) {
@@ -357,6 +357,12 @@ func (f *finder) key(l *literal, start int) bool {
 		}
 		return f.more(start, start, l.rule, RunKey, 0)
 	}
+	switch begins, known := f.keyBegins(start + len(l.text)); {
+	case !known:
+		return f.more(start, start, l.rule, RunKey, 0)
+	case !begins:
+		return false
+	}
 	limit := min(len(f.b), start+MaxHold)
 	if f.noEnd <= start {
 		if at := bytes.Index(f.b[start:limit], []byte("END ")); at >= 0 {
@@ -378,6 +384,32 @@ func (f *finder) key(l *literal, start int) bool {
 		return f.add(start, start, limit, l.rule)
 	}
 	return f.more(start, start, l.rule, RunKey, 0)
+}
+
+// keyBegins reports whether a key, or what describes one, stands behind the rest of a BEGIN line, and not only a text about such lines.
+func (f *finder) keyBegins(i int) (begins, known bool) {
+	const reach = 120
+	dashes, run := 0, 0
+	for limit := i + reach; i < len(f.b) && i < limit; i++ {
+		switch c := f.b[i]; {
+		case c == '-' && dashes < 4:
+			dashes++
+		case dashes < 4:
+			dashes = 0
+		case isWord(c) && c != '_' || c == '+' || c == '/':
+			if run++; run == 12 {
+				return true, true
+			}
+		case c == ':' && run > 3:
+			return true, true // Proc-Type: 4,ENCRYPTED
+		default:
+			run = 0
+		}
+		if i+1 == limit {
+			return false, true
+		}
+	}
+	return f.final && run > 0, f.final
 }
 
 func isWord(c byte) bool {

@@ -101,7 +101,7 @@ func (f *finder) beginsLine(i int) bool {
 	if j > 0 && f.b[j-1] != '\n' {
 		return false
 	}
-	before := bytes.TrimLeft(f.b[j:i], " \t-\"'")
+	before := bytes.TrimLeft(f.b[j:i], " \t-\"'#")
 	return len(before) == 0 || string(before) == "export " || string(before) == "set " || string(before) == "ENV " || string(before) == "env "
 }
 
@@ -157,6 +157,7 @@ func (v *value) pair(i int) (found, known bool) {
 		case !ok:
 			return !v.f.final && v.need(), true
 		case c == ':' || c == '=':
+			v.form.key, v.form.tight, v.form.pair = true, true, true
 			v.lineStart = bytes.IndexByte(v.f.b[start:i], '\n') >= 0
 			return v.read(i+1, false), true
 		case bytes.IndexByte(pairQuoteTable, c) < 0:
@@ -172,6 +173,8 @@ type value struct {
 	strength  field.Strength
 	lineStart bool
 	flag      bool
+	form      form
+	code      int8 // of inCode: 0 not asked yet, 1 no, 2 yes
 	option    bool // behind an option, not a name
 	user, end int  // what stands before a password's colon: b[user:end]
 }
@@ -208,12 +211,16 @@ func (v *value) operator() bool {
 			i++
 		}
 	}
+	v.form.key = i > v.at
 	begin := i
 	i = v.blanks(i)
+	v.form.tight = i == begin
 	c, ok := v.peek(i)
 	if !ok {
 		return !f.final && v.need()
 	}
+	v.form.colon = c == ':'
+	v.form.pair = c == '=' && v.name > 0 && (f.b[v.name-1] == '?' || f.b[v.name-1] == '&')
 	next, ok := v.peek(i + 1)
 	if !ok && bytes.IndexByte(operatorTable, c) >= 0 {
 		return !f.final && v.need()
@@ -249,6 +256,7 @@ func (v *value) keyword(i, begin int, c, next byte) bool {
 	case c == '!' && next == '=':
 		return v.strength == field.Strong && v.compared(i+2)
 	case c == 'i' && next == 's' && i > begin:
+		v.form.query = true
 		return v.strength == field.Strong && v.read(i+2, true) // the password is "x"
 	case c == '|' || c == '&':
 		if third, ok := v.peek(i + 2); third == '=' {
@@ -258,6 +266,7 @@ func (v *value) keyword(i, begin int, c, next byte) bool {
 		}
 		return false
 	case c == ',' && i == begin && f.argument(v.name):
+		v.form.query = true
 		return v.read(i+1, true)
 	case c == 's' && i > begin:
 		if len(f.b)-i < len(stringType) && !f.final {
@@ -271,9 +280,10 @@ func (v *value) keyword(i, begin int, c, next byte) bool {
 		v.flag, v.lineStart = true, false
 		return v.read(i, false)
 	case i > begin && f.netrc(v.name, v.at):
-		v.lineStart = false
+		v.lineStart, v.form.pair = false, true
 		return v.read(i, false)
 	case i > begin && (c == '\'' || c == '"') && v.strength == field.Strong:
+		v.form.query = true
 		return v.read(i, true) // PASSWORD 'x'
 	}
 	return false
@@ -288,6 +298,7 @@ func (v *value) compared(i int) bool {
 	if c == '=' {
 		i++
 	}
+	v.form.query = true
 	return v.read(i, true)
 }
 
@@ -325,15 +336,27 @@ func (v *value) element(i int) bool {
 		if !ok && !v.f.final {
 			return v.open(i, RunToken, 0)
 		}
-		if !ok || c == '<' {
-			return v.judge(i, end, false)
+		next, more := v.peek(end + 1)
+		if ok && c == '<' && !more && !v.f.final {
+			return v.open(i, RunToken, 0)
+		}
+		if ok && c == '<' && next != '/' || !ok {
+			return false
+		}
+		if c == '<' {
+			text := v.f.b[i:end]
+			i += len(text) - len(bytes.TrimLeft(text, " \t\r\n"))
+			v.form.key, v.form.tight, v.lineStart = true, true, false
+			return v.judge(i, max(i, end-(len(text)-len(bytes.TrimRight(text, " \t\r\n")))), true)
 		}
 	}
 }
 
 // read reads the value at i. quotedOnly leaves bare words alone.
 func (v *value) read(i int, quotedOnly bool) bool {
+	begin := i
 	i = v.blanks(i)
+	v.form.tight = v.form.tight && i == begin
 	c, ok := v.peek(i)
 	if !ok {
 		return !v.f.final && v.need()
@@ -346,6 +369,9 @@ func (v *value) read(i int, quotedOnly bool) bool {
 		}
 	}
 	if c == '"' || c == '\'' || c == '`' {
+		if !v.form.key && v.insideString(c) {
+			return false // the quote ends the string that the name stands in
+		}
 		return v.quoted(i+1, c)
 	}
 	if quotedOnly || c == '\n' || c == '\r' {
@@ -400,9 +426,9 @@ func (v *value) bareWord(i int) bool {
 		if !v.lineStart && (c <= ' ' || c == ',' || c == ';' || c == '&' || c == '"' || c == '\'' || c == '<' || c == ')' || c == ']' || c == '}' || c == '`' || c == '|') {
 			break
 		}
-		if v.lineStart && c == '#' && v.f.b[end-1] == ' ' {
-			break
-		}
+	}
+	if v.lineStart {
+		end = i + uncommented(v.f.b[i:end])
 	}
 	for end > i && (v.f.b[end-1] == ' ' || v.f.b[end-1] == '\t') {
 		end--
@@ -430,59 +456,16 @@ func (v *value) need0() bool {
 	return true
 }
 
-// judge decides on the complete value b[i:end].
-func (v *value) judge(i, end int, quoted bool) bool {
-	text := v.f.b[i:end]
-	if scheme := authScheme(text); scheme > 0 {
-		i += scheme
-		text = v.f.b[i:end]
-	}
-	switch {
-	case field.Placeholder(text), placeholderAt(text), v.end > 0 && field.Documentation(v.f.b[v.user:v.end], text):
-		return false
-	case !v.option && (bytes.EqualFold(text, []byte("password")) || bytes.EqualFold(text, []byte("changeme"))) && !passwordName(v.f.b[v.name:v.at]):
-		return false // SECRET_KEY=password: a word that says what belongs there, but may be a password indeed
-	case v.strength == field.Weak && !field.Opaque(text):
-		return false
-	case !quoted && code(text, v.f.b[v.name:v.at]):
-		return false
-	}
-	if v.option {
-		return v.f.add(v.name, i, end, v.f.s.option)
-	}
-	return v.f.add(v.name, i, end, v.f.s.named)
-}
-
-// passwordName reports a name of passwords, rather than of keys or tokens.
-func passwordName(name []byte) bool {
-	name = bytes.ToLower(name)
-	return bytes.Contains(name, []byte("pass")) || bytes.Contains(name, []byte("pwd")) || bytes.Contains(name, []byte("pw"))
-}
-
-// authScheme returns the length of an authentication scheme and its blank at the front of a value.
-func authScheme(v []byte) int {
-	for _, s := range [...]string{"Bearer ", "bearer ", "Basic ", "basic ", "Token ", "token ", "Digest ", "Negotiate ", "SSWS ", "ApiKey ", "Apikey "} {
-		if len(v) >= len(s) && string(v[:len(s)]) == s {
-			return len(s)
+// uncommented returns the length of a line's value without the comment behind it, and without what a connection string has behind its
+// password.
+func uncommented(line []byte) int {
+	for _, sign := range [...]string{" #", " // ", " /*", "\t#", "\t//"} {
+		if i := bytes.Index(line, []byte(sign)); i > 0 {
+			line = line[:i]
 		}
 	}
-	return 0
-}
-
-// placeholderAt reports a value that is a mask already.
-func placeholderAt(v []byte) bool {
-	return bytes.HasPrefix(v, []byte("[masked:")) || bytes.HasPrefix(v, []byte("%5Bmasked%3A"))
-}
-
-// code reports a bare value that is an expression of a programming language rather than a value.
-func code(v, name []byte) bool {
-	if len(v) == 0 || bytes.IndexByte(v, '(') >= 0 && bytes.IndexByte(v, ')') > 0 || bytes.HasPrefix(v, []byte("$(")) || v[0] == '{' || v[0] == '[' || v[0] == '&' || v[0] == '<' || v[0] == '|' || v[0] == '>' {
-		return true
+	if i := bytes.IndexByte(line, ';'); i > 0 && bytes.IndexByte(line[i:], '=') > 0 {
+		return i // Pwd=x;Database=y
 	}
-	switch string(bytes.TrimRight(v, ";,")) {
-	case "string", "String", "str", "bytes", "int", "bool", "boolean", "any", "nil", "null", "None", "*string", "[]byte", "required", "optional":
-		return true
-	}
-	v = bytes.TrimRight(v, ";,")
-	return bytes.EqualFold(v, name) || len(v) > len(name) && v[len(v)-len(name)-1] == '.' && bytes.EqualFold(v[len(v)-len(name):], name)
+	return len(line)
 }

@@ -126,7 +126,7 @@ func (f *finder) passLine(start int) bool {
 			return f.more(from, from, f.s.pass, RunLine, 0)
 		}
 		if i == len(f.b) || f.b[i] == '\n' || f.b[i] == '\r' {
-			if colons != 4 || i-last < 2 {
+			if colons != 4 || i-last < 2 || f.numbers(start+1, last) {
 				return false
 			}
 			return f.add(from, last+1, i, f.s.pass)
@@ -140,6 +140,12 @@ func (f *finder) passLine(start int) bool {
 			return false
 		}
 	}
+}
+
+// numbers reports that the two fields between the port and the last colon are numbers, as in /etc/passwd and /etc/shadow.
+func (f *finder) numbers(from, to int) bool {
+	_, fields, _ := bytes.Cut(f.b[from:to], []byte(":"))
+	return len(bytes.Trim(fields, "0123456789:")) == 0
 }
 
 // label reads a line of a list: Unseal Key 1: x.

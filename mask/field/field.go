@@ -30,6 +30,7 @@ const (
 type Names struct {
 	terms map[string]Strength // words joined by "_"
 	stems []string
+	extra map[string]bool
 }
 
 // Stems returns, for each extra name, its longest word, by which the name can be found in text. The caller must not
@@ -38,7 +39,7 @@ func (n *Names) Stems() []string { return n.stems }
 
 // New returns the built-in list with extra names, which are strong. A name without a letter is an error.
 func New(extra []string) (*Names, error) {
-	n := &Names{terms: make(map[string]Strength, 512)}
+	n := &Names{terms: make(map[string]Strength, 512), extra: map[string]bool{}}
 	for _, list := range []struct {
 		words    string
 		strength Strength
@@ -54,6 +55,7 @@ func New(extra []string) (*Names, error) {
 			return nil, fmt.Errorf("field name %q has no words or more than %d", name, maxWords)
 		}
 		n.terms[string(w.tail(w.n))] = Strong
+		n.extra[string(w.tail(w.n))] = true
 		longest := ""
 		for i := range w.n {
 			if word := string(w.word(i)); len(word) > len(longest) {
@@ -168,4 +170,19 @@ func (w *words) split(name []byte) {
 		w.len++
 		w.end[w.n-1] = uint16(w.len)
 	}
+}
+
+// Extra reports one of the names that New was given, or one that ends in it.
+func (n *Names) Extra(name []byte) bool {
+	if n == nil || len(n.extra) == 0 {
+		return false
+	}
+	var w words
+	w.split(name)
+	for k := min(w.n, maxWords); k > 0; k-- {
+		if n.extra[string(w.tail(k))] {
+			return true
+		}
+	}
+	return false
 }

@@ -15,20 +15,20 @@ const strongNames = `password, passwd, pwd, pass, pw, passphrase, passcode, pass
  auth salt, nonce salt, nonce key, logged in salt, sonar login, report password, admin pass, root pass, db pass, user pass, smtp pass, bind pw, bindpw, ldapbindpasswd, radiussecret, privkey, secretkey, dek, kek`
 
 // weakNames name secrets when the value looks opaque.
-const weakNames = `auth, session, sid, sig, signature, key, salt, seed, nonce secret, otp, pin, code verifier, hash, access key id, database url, db url, redis url,
- mongo uri, mongodb uri, amqp url, broker url, jdbc url, connection, license, certificate key, hmac, sas, pat, pem, pfx, x csrf token, csrf, identity, passkey, ticket, assertion, saml response`
+const weakNames = `auth, session, sid, sig, signature, key, salt, seed, nonce secret, otp, pin, code verifier, access key id, database url, db url, redis url,
+ mongo uri, mongodb uri, amqp url, broker url, jdbc url, license, certificate key, hmac, sas, pat, pem, pfx, x csrf token, csrf, passkey, ticket, assertion, saml response`
 
 // clearNames look like the above and are not.
 const clearNames = `primary key, foreign key, partition key, sort key, row key, cache key, public key, publickey, unique key, index key, object key, routing key, message key, idempotency key, group key,
  dedup key, lookup key, translation key, key id, host key, hot key, map key, next token, next page token, page token, continuation token, continue token, cancellation token, sync token, public token, token type,
  tokens used, max tokens, total tokens, prompt tokens, completion tokens, password policy, password changed at, has password, requires password, pass rate, passed, auth method, auth type, auth mode, session count, session name,
- signature count, pin code, git hash, commit hash, content hash, block hash, file hash, tree hash, identity provider, cache hash, first pass, second pass, boarding pass, hash key`
+ signature count, pin code, git hash, commit hash, content hash, block hash, file hash, tree hash, identity provider, cache hash, first pass, second pass, boarding pass, hash key, request token, client request token, change token, lock token, creation token, idempotency token, sequence token, next sequence token, upload sequence token, marker token`
 
 // neutral words at the end of a name make it describe a secret rather than hold one.
 var neutral = map[string]bool{ //nolint:gochecknoglobals // a table
 	"id": true, "ids": true, "name": true, "names": true, "type": true, "url": true, "uri": true, "endpoint": true, "file": true, "filename": true, "path": true, "dir": true, "length": true, "len": true, "size": true,
 	"count": true, "limit": true, "max": true, "min": true, "expires": true, "expiry": true, "expiration": true, "at": true, "in": true, "on": true, "ttl": true, "age": true, "timeout": true, "policy": true, "hint": true, "enabled": true,
-	"disabled": true, "required": true, "valid": true, "version": true, "algorithm": true, "alg": true, "method": true, "mode": true, "format": true, "encoding": true, "provider": true, "issuer": true, "ref": true,
+	"disabled": true, "required": true, "valid": true, "version": true, "encryption": true, "algorithm": true, "alg": true, "method": true, "mode": true, "format": true, "encoding": true, "provider": true, "issuer": true, "ref": true,
 	"reference": true, "arn": true, "status": true, "state": true, "created": true, "updated": true, "changed": true, "used": true, "strength": true, "rotation": true, "reset": true, "manager": true, "store": true, "source": true,
 	"prefix": true, "suffix": true, "label": true, "description": true, "title": true, "field": true, "column": true, "index": true, "class": true, "kind": true, "exists": true, "set": true, "present": true, "is": true, "rate": true, "usage": true,
 	"scope": true, "scopes": true, "audience": true, "owner": true, "user": true, "username": true, "date": true, "time": true, "timestamp": true, "seconds": true, "ms": true, "days": true, "bits": true, "rounds": true, "iterations": true,

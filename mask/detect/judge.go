@@ -1,0 +1,267 @@
+package detect
+
+import (
+	"bytes"
+
+	"weir/mask/field"
+)
+
+// form is how a value stands beside its name. It decides how much the value must look like a secret itself.
+type form struct {
+	quoted bool // in quotes
+	tight  bool // no blank around the operator
+	key    bool // the name is in quotes
+	colon  bool // joined by a colon
+	pair   bool // value: x beside name: y, or a parameter of a URL
+	query  bool // compared or set off by a word: x == "v", the password is "v", f(x, "v")
+}
+
+// judge decides on the complete value b[i:end].
+func (v *value) judge(i, end int, quoted bool) bool {
+	b := v.f.b
+	text := b[i:end]
+	scheme := authScheme(text)
+	if scheme > 0 {
+		i += scheme
+		text = b[i:end]
+	}
+	v.form.quoted = quoted
+	name := b[v.name:v.at]
+	switch {
+	case field.Placeholder(text), placeholderAt(text), v.end > 0 && field.Documentation(b[v.user:v.end], text):
+		return false
+	case v.option:
+		return v.f.add(v.name, i, end, v.f.s.option)
+	case v.f.s.names.Extra(name): // whoever added the name knows
+	case fileName(name), formatVerb(text), !bytes.ContainsFunc(text, alnum), template(text), example(text), v.name > 1 && b[v.name-1] == ':' && b[v.name-2] == ':':
+		return false
+	case v.strength == field.Weak:
+		if !field.Opaque(text) || !quoted && v.expression(text) || digest(text) && hashName(name) || text[0] == '\\' || text[0] == '{' || bytes.Count(text, []byte(",")) > 2 {
+			return false
+		}
+	case scheme > 0:
+		if len(text) < 6 || !quoted && !(v.lineStart && v.form.colon) && v.expression(text) || !tokenLike(text) && len(text) < 20 && bytes.IndexByte(text, '.') < 0 {
+			return false
+		}
+	case bytes.EqualFold(name, []byte("cookie")) || bytes.EqualFold(name, []byte("set-cookie")):
+		if !v.cookies(text) {
+			return false
+		}
+	case passwordName(name):
+		if !v.password(text, name) {
+			return false
+		}
+	default:
+		if end = i + v.token(text, name); end == i {
+			return false
+		}
+	}
+	return v.f.add(v.name, i, end, v.f.s.named)
+}
+
+// password judges the value of a name of passwords. People choose them, so all that is not plainly something else is one.
+func (v *value) password(text, name []byte) bool {
+	if len(text) < 3 || pathLike(text) && (bareName(name) || field.Wordy(text)) || label(text) || echoes(text, name) && !bytes.EqualFold(text, name) {
+		return false
+	}
+	word := letters(text)
+	switch {
+	case bareName(name) && (environment(name) && !v.form.tight || v.form.query):
+		return false // --- PASS: TestX, we pass "x"
+	case number(text) && bytes.IndexByte(text, '.') >= 0, v.flag && text[0] == '-', !v.form.quoted && !v.form.tight && text[len(text)-1] == '=':
+		return false
+	case v.form.quoted && prose(text), !v.form.quoted && sentence(text), !v.form.quoted && v.expression(text):
+		return false
+	case v.form.query:
+		return v.form.quoted && (!word || len(text) >= 6 && !commonWord(text) || !v.inCode()) && !bytes.EqualFold(text, name)
+	case word && commonWord(text):
+		return false
+	case v.form.pair || v.flag:
+		return true
+	case v.form.quoted && word && len(text) < 6:
+		return !v.inCode()
+	case v.form.quoted:
+		return true
+	case !v.lineStart && v.form.colon && !v.form.tight && !tokenLike(text) && !v.pairs():
+		return false // invalid password: hunter
+	case bareName(name) && !tokenLike(text) && !(v.lineStart && v.form.tight || v.form.query || v.flag):
+		return false // PASS: TestX
+	case word || identifier(text):
+		return !v.inCode()
+	case v.lineStart && bytes.ContainsAny(text, "/[") && bytes.IndexByte(text, ' ') > 0:
+		return false
+	case number(text):
+		return len(text) >= 4 && text[0] != '-' && !v.inCode() && (len(text) < 2 || text[1] != 'x')
+	}
+	return true
+}
+
+// token judges the value of any other strong name. Tokens are made by machines, so it must look so, unless it stands in a file of the
+// environment. It returns how much of text belongs to the token.
+func (v *value) token(text, name []byte) int {
+	if v.form.pair && !v.inCode() {
+		if bytes.IndexByte(text, ' ') < 0 && len(text) >= 6 && !(letters(text) && commonWord(text)) && !echoes(text, name) && !v.expression(text) && !pathLike(text) {
+			return len(text)
+		}
+		return 0
+	}
+	if v.form.quoted {
+		if n := len(text); text[0] != '\\' && !prose(text) && !echoes(text, name) && (tokenLike(text) && (!field.Wordy(text) || v.form.key && v.strength == field.Strong && !v.inCode()) || field.Gibberish(text) && bytes.IndexByte(text, ' ') < 0 || n >= 16 && !word(text) && (!number(text) || n >= 24) && !field.Wordy(text) && bytes.IndexByte(text, ' ') < 0) && !(identifier(text) && n < 12 && v.inCode()) ||
+			n >= 8 && n < 64 && letters(text) && secretName(name) && !label(text) && !commonWord(text) && !echoes(text, name) && !v.inCode() {
+			return n
+		}
+		return 0
+	}
+	if i := bytes.IndexAny(text, " \t"); i >= 0 {
+		if connection(text) {
+			return 0 // its own names tell
+		}
+		text = text[:i]
+	}
+	text = bytes.TrimRight(text, ",;")
+	n := len(text)
+	switch {
+	case n < 5, v.expression(text), number(text) && n < 16, pathLike(text) && (!tokenLike(text) || bytes.Contains(text, []byte("://"))), echoes(text, name), v.form.query, v.flag && text[0] == '-':
+		return 0
+	case v.lineStart && v.form.tight && !v.form.colon && environment(name):
+		if letters(text) && (n < 6 || commonWord(text)) {
+			return 0
+		}
+		return n
+	case identifier(text) && !random(text) && v.inCode():
+		return 0
+	case tokenLike(text) && (!field.Wordy(text) || v.form.tight && !v.form.colon && !v.inCode()), letters(text) && field.Gibberish(text), v.flag && n >= 8:
+		return n
+	}
+	return 0
+}
+
+// cookies reports whether a header's value holds a cookie with a value that looks made by a machine.
+func (v *value) cookies(text []byte) bool {
+	if !v.form.quoted && v.expression(text) {
+		return false
+	}
+	for pair := range bytes.SplitSeq(text, []byte(";")) {
+		if _, value, ok := bytes.Cut(pair, []byte("=")); ok && len(value) >= 8 && tokenLike(value) && !field.Wordy(value) {
+			return true
+		}
+	}
+	return tokenLike(text) && len(text) >= 12
+}
+
+// pairs reports a value in the writing of a dump: {Password:x User:y}, Password:x.
+func (v *value) pairs() bool {
+	from := v.name
+	return from > 0 && bytes.IndexByte([]byte("{[(,;&?"), v.f.b[from-1]) >= 0 || from > 1 && v.f.b[from-1] == ' ' && bytes.IndexByte([]byte(",;{"), v.f.b[from-2]) >= 0
+}
+
+// expression reports a bare value that is code: a call, an index, a reference to something else of the kind.
+func (v *value) expression(text []byte) bool {
+	if code(text, v.f.b[v.name:v.at]) {
+		return true
+	}
+	if bytes.IndexByte(text, '(') >= 0 && bytes.IndexByte(text, ')') < 0 && !v.lineStartEnv() || bytes.Contains(text, []byte(" + ")) || bytes.Contains(text, []byte(" | ")) || bytes.Contains(text, []byte(" = ")) {
+		return true
+	}
+	if constant(text) && !v.lineStartEnv() {
+		return true
+	}
+	if identifier(text) && joined(text) && !v.lineStartEnv() && v.f.s.names.Match(text) != field.None {
+		return true // testEd25519PrivateKey
+	}
+	i := 0
+	dots := 0
+	for ; i < len(text) && (isWord(text[i]) || text[i] == '.' || text[i] == '$' || text[i] == '@' || text[i] == '-' && i+1 < len(text) && text[i+1] == '>' || text[i] == '>' && i > 0 && text[i-1] == '-'); i++ {
+		if text[i] == '.' || text[i] == '>' {
+			dots++
+		}
+	}
+	switch {
+	case i > 0 && i < len(text) && (text[i] == '(' || text[i] == '[' || text[i] == '{'):
+		return true // f(x, tokens[1:]
+	case i == len(text) && dots > 0 && v.lineStartEnv():
+		return false // PASSWORD=a.b in a file of the environment
+	case i == len(text) && dots > 0 && !isDigit(text[0]) && text[i-1] != '.' && !tokenLike(text):
+		return true // hs.masterSecret
+	case i == len(text) && !isDigit(text[0]) && !v.lineStartEnv() && mentions(text) && !random(text):
+		return true // testRSA2048PrivateKey
+	case text[0] == '$' && len(text) > 2 && isLetter(text[1]) && (bytes.Contains(text, []byte("->")) || bytes.Contains(text, []byte("::"))), text[0] == '=' && len(text) > 1 && text[1] == '~':
+		return true // $self->token
+	case text[0] == '!' || text[0] == '\\' || text[0] == '/' && len(text) > 1 && (text[1] == '/' || text[1] == '*') || text[0] == '%' && len(text) > 2 && (text[1] == '(' || text[1] == '{'):
+		return true
+	case bytes.HasPrefix(text, []byte("...")), bytes.HasPrefix(text, []byte("=>")):
+		return true
+	}
+	return false
+}
+
+// lineStartEnv reports NAME=value at the beginning of a line.
+func (v *value) lineStartEnv() bool { return v.lineStart && v.form.tight && !v.form.colon }
+
+// passwordName reports a name of passwords, rather than of keys or tokens.
+func passwordName(name []byte) bool {
+	for i := range name {
+		if c := name[i] | 0x20; c == 'p' && i+1 < len(name) && (foldPrefix(name[i:], "pass") || foldPrefix(name[i:], "pwd") || foldPrefix(name[i:], "pw") && (i+2 == len(name) || !isWord(name[i+2]))) {
+			return true
+		}
+	}
+	return false
+}
+
+// bareName reports names of passwords that are as well ordinary words: pass, PWD.
+func bareName(name []byte) bool {
+	name = bytes.TrimRight(name, "_")
+	last := name
+	if i := bytes.LastIndexAny(name, "_-."); i >= 0 {
+		last = name[i+1:]
+	}
+	return bytes.EqualFold(last, []byte("pass")) || bytes.EqualFold(name, []byte("pwd")) || bytes.EqualFold(name, []byte("oldpwd"))
+}
+
+// secretName reports names whose last word is secret or a kind of key.
+func secretName(name []byte) bool {
+	return foldSuffix(name, "secret") || foldSuffix(name, "apikey") || foldSuffix(name, "api_key") || foldSuffix(name, "api-key") || foldSuffix(name, "secretkey") || foldSuffix(name, "secret_key") || foldSuffix(name, "accesskey") || foldSuffix(name, "access_key")
+}
+
+// hashName reports names of digests, which are secret for passwords only.
+func hashName(name []byte) bool {
+	return !passwordName(name) && (foldSuffix(name, "hash") || foldSuffix(name, "identity") || foldSuffix(name, "sig"))
+}
+
+// environment reports a name as variables of the environment have.
+func environment(name []byte) bool {
+	for _, c := range name {
+		if c >= 'a' && c <= 'z' || c == '.' || c == '-' {
+			return false
+		}
+	}
+	return true
+}
+
+// authScheme returns the length of an authentication scheme and its blank at the front of a value.
+func authScheme(v []byte) int {
+	for _, s := range [...]string{"Bearer ", "bearer ", "Basic ", "basic ", "Token ", "token ", "Digest ", "Negotiate ", "SSWS ", "ApiKey ", "Apikey "} {
+		if len(v) >= len(s) && string(v[:len(s)]) == s {
+			return len(s)
+		}
+	}
+	return 0
+}
+
+// placeholderAt reports a value that is a mask already.
+func placeholderAt(v []byte) bool {
+	return bytes.HasPrefix(v, []byte("[masked:")) || bytes.HasPrefix(v, []byte("%5Bmasked%3A"))
+}
+
+// code reports a bare value that is an expression of a programming language rather than a value.
+func code(v, name []byte) bool {
+	if len(v) == 0 || bytes.IndexByte(v, '(') >= 0 && bytes.IndexByte(v, ')') > 0 || bytes.HasPrefix(v, []byte("$(")) || v[0] == '{' || v[0] == '[' || v[0] == '&' || v[0] == '<' || v[0] == '|' || v[0] == '>' || v[0] == '(' {
+		return true
+	}
+	switch string(bytes.TrimRight(v, ";,")) {
+	case "string", "String", "str", "bytes", "int", "bool", "boolean", "any", "nil", "null", "None", "*string", "[]byte", "required", "optional":
+		return true
+	}
+	v = bytes.TrimRight(v, ";,")
+	return bytes.EqualFold(v, name) || len(v) > len(name) && v[len(v)-len(name)-1] == '.' && bytes.EqualFold(v[len(v)-len(name):], name)
+}

@@ -1,0 +1,381 @@
+package detect
+
+import (
+	"bytes"
+
+	"weir/mask/field"
+)
+
+// This file tells by its bytes what a value is. None of it keeps or changes the value.
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' || c >= 0x80 }
+
+func alnum(r rune) bool {
+	return r >= '0' && r <= '9' || r|0x20 >= 'a' && r|0x20 <= 'z' || r >= 0x80
+}
+
+func foldPrefix(b []byte, lower string) bool {
+	return len(b) >= len(lower) && foldEqual(b[:len(lower)], lower)
+}
+
+func foldSuffix(b []byte, lower string) bool {
+	return len(b) >= len(lower) && foldEqual(b[len(b)-len(lower):], lower)
+}
+
+// foldEqual compares with ASCII text in lower case.
+func foldEqual(b []byte, lower string) bool {
+	for i := range len(lower) {
+		c := b[i]
+		if c >= 'A' && c <= 'Z' {
+			c |= 0x20
+		}
+		if c != lower[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// letters reports nothing but letters.
+func letters(v []byte) bool {
+	for _, c := range v {
+		if !isLetter(c) {
+			return false
+		}
+	}
+	return len(v) > 0
+}
+
+// word reports letters, perhaps joined by - _ . or /, as in names.
+func word(v []byte) bool {
+	for _, c := range v {
+		if !isLetter(c) && c != '-' && c != '_' && c != '.' && c != '/' && c != ':' {
+			return false
+		}
+	}
+	return len(v) > 0
+}
+
+// identifier reports a name as programming languages have.
+func identifier(v []byte) bool {
+	for i, c := range v {
+		if !isWord(c) && c < 0x80 && c != '.' || i == 0 && isDigit(c) {
+			return false
+		}
+	}
+	return len(v) > 0
+}
+
+// constant reports a name in capitals, such as those of constants.
+func constant(v []byte) bool {
+	joined := false
+	for _, c := range v {
+		switch {
+		case c == '_':
+			joined = true
+		case c < 'A' || c > 'Z':
+			return false
+		}
+	}
+	return joined
+}
+
+// joined reports more than one word: fooBar, foo_bar.
+func joined(v []byte) bool {
+	for i := 1; i < len(v); i++ {
+		if v[i] == '_' || v[i] >= 'A' && v[i] <= 'Z' && v[i-1] >= 'a' && v[i-1] <= 'z' {
+			return true
+		}
+	}
+	return false
+}
+
+// number reports a decimal or hexadecimal number, a sign included.
+func number(v []byte) bool {
+	if len(v) > 0 && (v[0] == '-' || v[0] == '+') {
+		v = v[1:]
+	}
+	if len(v) > 2 && v[0] == '0' && v[1]|0x20 == 'x' {
+		for _, c := range v[2:] {
+			if !isDigit(c) && (c|0x20 < 'a' || c|0x20 > 'f') {
+				return false
+			}
+		}
+		return len(v) <= 18
+	}
+	for _, c := range v {
+		if !isDigit(c) && c != '.' && c != '_' && c != ',' {
+			return false
+		}
+	}
+	return len(v) > 0
+}
+
+// digest reports a hash in hexadecimal.
+func digest(v []byte) bool {
+	if i := bytes.IndexAny(v, ":-"); i > 1 && i < 8 {
+		if foldPrefix(v, "sha") || foldPrefix(v, "md5") || foldPrefix(v, "h1:") {
+			return true // sha256:…, sha512-…
+		}
+	}
+	if n := len(v); n != 32 && n != 40 && n != 56 && n != 64 && n != 96 && n != 128 {
+		return false
+	}
+	for _, c := range v {
+		if !isDigit(c) && (c|0x20 < 'a' || c|0x20 > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+// formatVerb reports what Printf and its like put values into: %v, (%q, %-10s.
+func formatVerb(v []byte) bool {
+	i := bytes.IndexByte(v, '%')
+	if i < 0 || i > 2 || i+1 == len(v) {
+		return false
+	}
+	for j := i + 1; j < len(v) && j < i+8; j++ {
+		switch c := v[j]; {
+		case bytes.IndexByte([]byte("vsqdxXTpftgeucUibo"), c) >= 0:
+			return j+1 == len(v) || !isWord(v[j+1]) || v[0] == '%' && len(v) <= j+3
+		case c == '(':
+			return true // %(name)s
+		case !isDigit(c) && bytes.IndexByte([]byte("-+# .*[]"), c) < 0:
+			return false
+		}
+	}
+	return false
+}
+
+// pathLike reports a path or an address without a password.
+func pathLike(v []byte) bool {
+	if v[0] == '/' || v[0] == '~' && len(v) > 1 && v[1] == '/' || v[0] == '.' && len(v) > 1 && (v[1] == '/' || v[1] == '.') || len(v) > 2 && v[1] == ':' && (v[2] == '\\' || v[2] == '/') {
+		return true
+	}
+	i := bytes.Index(v, []byte("://"))
+	return i > 0 && i < 12 && bytes.IndexByte(v, '@') < 0
+}
+
+// connection reports a list of key=value pairs.
+func connection(v []byte) bool {
+	return bytes.Count(v, []byte("=")) > 1
+}
+
+// label reports a text that is shown to people: Password, Mot de passe, Password:, Forgot?
+func label(v []byte) bool {
+	last := v[len(v)-1]
+	if (last == ':' || last == '?') && len(v) > 3 && letters(bytes.ReplaceAll(v[:len(v)-1], []byte(" "), nil)) {
+		return true
+	}
+	if v[0] < 'A' || v[0] > 'Z' {
+		return v[0] >= 0xc3 && letters(bytes.ReplaceAll(v, []byte(" "), nil))
+	}
+	for _, c := range v[1:] {
+		if c >= 0x80 || c == ' ' || c == '\'' || c == '.' || c == '-' {
+			continue
+		}
+		if c < 'a' || c > 'z' {
+			return false
+		}
+	}
+	return true
+}
+
+// echoes reports a value that says what belongs in its place: its own name, or a name of the kind with words around it.
+func echoes(v, name []byte) bool {
+	return bytes.EqualFold(v, name) || len(v) < 64 && !bytes.ContainsAny(v, "0123456789") && mentions(v)
+}
+
+// mentions reports that one of the words stands in v that values are called by.
+func mentions(v []byte) bool {
+	for i := range v {
+		switch v[i] | 0x20 {
+		case 'p':
+			if foldPrefix(v[i:], "password") || foldPrefix(v[i:], "passwd") || foldPrefix(v[i:], "privatekey") || foldPrefix(v[i:], "passphrase") {
+				return true
+			}
+		case 't':
+			if foldPrefix(v[i:], "token") {
+				return true
+			}
+		case 's':
+			if foldPrefix(v[i:], "secret") {
+				return true
+			}
+		case 'k':
+			if foldPrefix(v[i:], "key") && (i == 0 || !isLetter(v[i-1]) || v[i] == 'K' && v[i-1] >= 'a') {
+				return true
+			}
+		case 'c':
+			if foldPrefix(v[i:], "credential") || foldPrefix(v[i:], "cookie") {
+				return true
+			}
+		case 'h':
+			if foldPrefix(v[i:], "hash") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// proseNames are words of sentences about secrets.
+const proseNames = " the a an your my our is are was be to of for and or not with must should will can cannot please enter that this it in on by from if when no new old has have password passwords token secret key "
+
+// prose reports words that make a sentence.
+func prose(v []byte) bool {
+	if bytes.IndexByte(v, ' ') < 0 {
+		return false
+	}
+	return sentence(v)
+}
+
+// sentence reports two words or more of which one is of those that sentences are made of, or many.
+func sentence(v []byte) bool {
+	words, common := 0, 0
+	for w := range bytes.FieldsSeq(v) {
+		words++
+		w = bytes.Trim(w, ".,;:!?()'\"`")
+		if len(w) > 0 && len(w) <= 10 && isProse(w) {
+			common++
+		}
+	}
+	return words > 1 && common > 0 || words > 5
+}
+
+func isProse(w []byte) bool {
+	var buf [12]byte
+	buf[0] = ' '
+	for i, c := range w {
+		if c >= 'A' && c <= 'Z' {
+			c |= 0x20
+		}
+		buf[i+1] = c
+	}
+	buf[len(w)+1] = ' '
+	return bytes.Contains([]byte(proseNames), buf[:len(w)+2])
+}
+
+// commonNames are words that stand beside the name of a password without being one.
+const commonNames = " required optional string text none null missing invalid incorrect wrong expired changed unknown empty default value name hidden prompt type length field input true false enabled disabled yes not set unset given provided basic plain hash hashed md5 sha " +
+	"denied failed failure error success accepted rejected ok is was the for and with from reset update forgot show hide strong weak static dynamic random auto never always compat files sss systemd "
+
+// commonWord reports one of them.
+func commonWord(w []byte) bool {
+	if len(w) > 12 {
+		return false
+	}
+	var buf [16]byte
+	buf[0] = ' '
+	for i, c := range w {
+		if c >= 'A' && c <= 'Z' {
+			c |= 0x20
+		}
+		buf[i+1] = c
+	}
+	buf[len(w)+1] = ' '
+	return bytes.Contains([]byte(commonNames), buf[:len(w)+2])
+}
+
+// tokenLike reports a value that hardly anybody would choose as a name: digits among letters, signs among both, or letters
+// whose case changes as it does in random text.
+func tokenLike(v []byte) bool {
+	var digits, lower, upper, signs, flips, blanks int
+	last := byte(0)
+	for _, c := range v {
+		k := byte('s')
+		switch {
+		case isDigit(c):
+			digits, k = digits+1, 'd'
+		case c >= 'a' && c <= 'z':
+			lower, k = lower+1, 'l'
+		case c >= 'A' && c <= 'Z':
+			upper, k = upper+1, 'u'
+		case c == ' ':
+			k = 'p'
+			blanks++
+		case c < ' ':
+			return false
+		case c == '-' || c == '_' || c == '.' || c == '/' || c == ':' || c == ',' || c >= 0x80:
+			k = 'p'
+		default:
+			signs++
+		}
+		if k != last && k != 'p' && last != 0 {
+			flips++
+		}
+		last = k
+	}
+	n := len(v)
+	switch {
+	case blanks > 0:
+		return n >= 24 && signs > n/6
+	case n < 6 || lower+upper == 0:
+		return n >= 16 && digits > 0 && lower+upper+signs > 0
+	case digits > 0 && signs > 0:
+		return n >= 8
+	case digits >= 2 && flips >= 2:
+		return true
+	case digits > 0:
+		return flips >= 2 || n >= 7 && digits < n-1
+	case signs > 0:
+		return n >= 8 && flips >= 2 && v[0] != '%' && v[0] != '\\'
+	}
+	return n >= 16 && upper >= 2 && lower >= 2 && flips*4 >= n
+}
+
+// template reports a text in which something is still to be put: ${name}, {{ name }}.
+func template(v []byte) bool {
+	for _, open := range [...]string{"${", "{{", "#{", "$(", "<%", "@{"} {
+		if i := bytes.Index(v, []byte(open)); i >= 0 && bytes.ContainsAny(v[i:], "})>") {
+			return true
+		}
+	}
+	return false
+}
+
+// example reports what documentation marks as made up.
+func example(v []byte) bool {
+	return bytes.Contains(v, []byte("EXAMPLE")) || foldPrefix(v, "example") && len(v) > 7 && !isDigit(v[7])
+}
+
+// fileName reports the name of a source file: secrets.py, pwd.h.
+func fileName(name []byte) bool {
+	i := bytes.LastIndexByte(name, '.')
+	if i < 1 {
+		return false
+	}
+	switch string(name[i+1:]) {
+	case "py", "go", "js", "ts", "tsx", "jsx", "mjs", "rb", "java", "kt", "c", "h", "cc", "cpp", "hpp", "cs", "md", "rst", "txt", "yml", "yaml", "json", "html", "css", "sh", "rs", "php", "pl", "pm", "xml", "toml", "lock", "pem", "service", "conf", "sql", "swift", "scala", "proto":
+		return true
+	}
+	return false
+}
+
+// random reports letters and digits that change places, or follow one another, as in a token made by a machine.
+func random(v []byte) bool {
+	if field.Gibberish(v) {
+		return true
+	}
+	changes, digits, last := 0, 0, byte(0)
+	for _, c := range v {
+		k := byte('l')
+		switch {
+		case isDigit(c):
+			k = 'd'
+			digits++
+		case c >= 'A' && c <= 'Z':
+			k = 'u'
+		case !isLetter(c):
+			continue
+		}
+		if k != last && last != 0 {
+			changes++
+		}
+		last = k
+	}
+	return len(v) >= 16 && digits >= 2 && changes*4 >= len(v)
+}

@@ -136,8 +136,14 @@ type scanner struct {
 
 // scan finds what to replace in b[from:]; see detect.Set.Find for from, final and safe.
 func (s *scanner) scan(b []byte, from int, final bool) (spans []span, safe int) {
+	var st detect.State
+	return s.next(&st, b, from, final)
+}
+
+// next is scan for a text that comes in parts.
+func (s *scanner) next(st *detect.State, b []byte, from int, final bool) (spans []span, safe int) {
 	s.spans = s.spans[:0]
-	s.found, safe = s.m.e.detect.Find(s.found[:0], b, from, final)
+	s.found, safe = s.m.e.detect.FindNext(st, s.found[:0], b, from, final)
 	for _, f := range s.found {
 		s.spans = append(s.spans, span{from: f.From, start: f.Start, end: f.End, kind: f.Rule.Kind, open: f.Open, quote: f.Quote})
 	}

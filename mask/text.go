@@ -5,6 +5,9 @@ import (
 	"weir/mask/detect"
 )
 
+// slack is how many bytes that need not be kept are moved out of a buffer at once.
+const slack = 16 << 10
+
 // sink is where masked bytes go.
 type sink = interface{ Write(p []byte) (int, error) }
 
@@ -14,6 +17,7 @@ type textWriter struct {
 	w     sink
 	tally *weir.Tally
 	scan  scanner
+	state detect.State
 	err   error
 
 	buf  []byte // context already passed on, then what is held
@@ -64,7 +68,7 @@ func (t *textWriter) pass(final bool) error {
 			}
 		}
 		before := t.from
-		spans, safe := t.scan.scan(t.buf, t.from, final)
+		spans, safe := t.scan.next(&t.state, t.buf, t.from, final)
 		t.out = t.m.replace(t.out, t.buf, t.from, safe, spans, t.tally)
 		t.from = safe
 		if n := len(spans); n > 0 && spans[n-1].open != detect.Closed {
@@ -75,7 +79,7 @@ func (t *textWriter) pass(final bool) error {
 			break
 		}
 	}
-	if keep := t.from - detect.Context; keep > 0 {
+	if keep := t.from - detect.Context; keep >= slack {
 		t.buf = t.buf[:copy(t.buf, t.buf[keep:])]
 		t.from = detect.Context
 	}

@@ -20,7 +20,7 @@ import (
 const MaxHold = 16 << 10
 
 // Context is how many bytes before the place to search from are looked at, at most.
-const Context = 256
+const Context = 1024
 
 // Rule says what was found.
 type Rule struct {
@@ -68,6 +68,7 @@ const (
 	readPassLine
 	readStar
 	readLabel
+	readStatement
 )
 
 type literal struct {
@@ -162,6 +163,10 @@ func (s *Set) load() (map[string]bool, error) {
 		add("option-password", literal{text: option, read: readOption})
 	}
 	add("unseal-key", literal{text: "unseal key ", fold: true, read: readLabel, alphabet: alphabet('B'), min: 20, max: 100})
+	for _, head := range []string{"insert into", "replace into", "create table"} {
+		add("field", literal{text: head, fold: true, read: readStatement})
+	}
+	add("field", literal{text: "COPY ", read: readStatement})
 	for _, port := range []string{":5432:", ":6432:", ":*:"} {
 		add("pgpass-password", literal{text: port, read: readPassLine})
 	}

@@ -11,8 +11,46 @@ import (
 // finding, now or later, begins between the last one returned and safe, and none reaches behind safe
 // unless it is open; call again with what begins at safe. It does not keep b.
 func (s *Set) Find(dst []Finding, b []byte, from int, final bool) (found []Finding, safe int) {
-	f := finder{s: s, b: b, final: final, out: dst, done: from, safe: len(b)}
-	i := from
+	var st State
+	return s.FindNext(&st, dst, b, from, final)
+}
+
+// FindNext is Find for a text that comes in parts: st carries from one to the next what the text has said about itself.
+func (s *Set) FindNext(st *State, dst []Finding, b []byte, from int, final bool) (found []Finding, safe int) {
+	f := finder{s: s, b: b, final: final, out: dst, done: from, safe: len(b), st: *st}
+	f.find(from)
+	*st = f.st
+	return f.out, max(f.safe, from)
+}
+
+// find looks for literals, and reads the rows of tables.
+func (f *finder) find(from int) {
+	for at := from; ; at = f.resume {
+		if f.st.kind != tableNone {
+			end, held := f.rows(at)
+			if held {
+				return
+			}
+			at = end
+			f.done = max(f.done, at)
+		}
+		f.resume = -1
+		if f.search(at) && f.resume < 0 {
+			return
+		}
+		if f.resume < 0 {
+			if !f.final && f.st.kind == tableNone {
+				f.safe = max(min(f.safe, f.tail(max(from, at))), f.done)
+			}
+			return
+		}
+	}
+}
+
+// search looks for literals from i on. It reports that it has stopped before the end: because a finding is open or more bytes are needed, or
+// because a table begins at f.resume.
+func (f *finder) search(i int) bool {
+	s, b := f.s, f.b
 	for ; i+8 <= len(b); i += 4 {
 		// One load gives four windows, and one branch is enough for clean text.
 		w := binary.LittleEndian.Uint64(b[i:])
@@ -25,20 +63,17 @@ func (s *Set) Find(dst []Finding, b []byte, from int, final bool) (found []Findi
 		}
 		for k, m := range [4]uint16{m0, m1, m2, m3} {
 			if m != 0 && f.candidate(i+k) {
-				return f.out, f.safe
+				return true
 			}
 		}
 	}
 	for ; i+4 <= len(b); i++ {
 		w := binary.LittleEndian.Uint32(b[i:])
 		if s.first[uint16(w)]&s.second[uint16(w>>16)] != 0 && f.candidate(i) {
-			return f.out, f.safe
+			return true
 		}
 	}
-	if !final {
-		f.safe = max(min(f.safe, f.tail(from)), f.done)
-	}
-	return f.out, max(f.safe, from)
+	return false
 }
 
 // Starts appends to dst where in b something begins that Find would look at more closely, ascending. Where a part of b holds no start, Find
@@ -99,6 +134,8 @@ type finder struct {
 	named    int // end of the last name that was judged
 	noEnd    int // no "-----END" at or behind this place
 	safe     int
+	st       State
+	resume   int // where the rows of a table begin, or -1
 }
 
 // tail returns where the bytes at the end begin that may become part of a finding with what follows: the name
@@ -171,6 +208,8 @@ func (f *finder) read(l *literal, start int) bool {
 		return f.label(l, start)
 	case readStar:
 		return f.star(l, start)
+	case readStatement:
+		return f.statement(l, start)
 	}
 	return false
 }

@@ -100,7 +100,7 @@ func (v *value) password(text, name []byte) bool {
 // environment. It returns how much of text belongs to the token.
 func (v *value) token(text, name []byte) int {
 	if v.form.pair && !v.inCode() {
-		if bytes.IndexByte(text, ' ') < 0 && len(text) >= 6 && !(letters(text) && commonWord(text)) && !echoes(text, name) && !v.expression(text) && !pathLike(text) {
+		if bytes.IndexByte(text, ' ') < 0 && len(text) >= 6 && !(letters(text) && commonWord(text)) && !echoes(text, name) && !v.expression(text) && !pathLike(text) && (!number(text) || len(text) >= 16) {
 			return len(text)
 		}
 		return 0

@@ -33,6 +33,16 @@ func (f *finder) name(l *literal, start int) bool {
 	for from < to && (f.b[from] == '-' || f.b[from] == '.') {
 		from++
 	}
+	if cell := f.tabular(to); cell || f.tabularBefore(from, to) || from > 0 && cellEnd(f.b[from-1]) && to < len(f.b) && f.b[to] == ' ' {
+		if f.header(from, to) {
+			return true
+		}
+		if strength := f.s.names.Match(f.b[from:to]); cell && strength != field.None {
+			if found, known := f.cellPair(from, to, strength); known {
+				return found
+			}
+		}
+	}
 	if !f.assigned(from, to) || bytes.HasSuffix(f.b[:from], []byte("[masked:")) {
 		return false // nothing beside it, or the kind in a placeholder
 	}
@@ -76,6 +86,30 @@ func (f *finder) assigned(from, to int) bool {
 		}
 	}
 	return !f.final
+}
+
+// tabular reports that a cell may end behind a name.
+func (f *finder) tabular(to int) bool {
+	i := to
+	for i < len(f.b) && i-to < 40 && (f.b[i] == ' ' || f.b[i] == '"' || f.b[i] == '\'' || f.b[i] == '`') {
+		i++
+	}
+	return i < len(f.b) && cellEnd(f.b[i])
+}
+
+// tabularBefore reports a name at the end of its line that a cell stands in front of.
+func (f *finder) tabularBefore(from, to int) bool {
+	i := to
+	for i < len(f.b) && (f.b[i] == ' ' || f.b[i] == '"' || f.b[i] == '\r' || f.b[i] == '|') {
+		i++
+	}
+	if i < len(f.b) && f.b[i] != '\n' {
+		return false
+	}
+	for from > 0 && (f.b[from-1] == ' ' || f.b[from-1] == '"') {
+		from--
+	}
+	return from > 0 && cellEnd(f.b[from-1])
 }
 
 // stringType stands between a name and what is assigned to it in Go.

@@ -69,6 +69,8 @@ const (
 	readStar
 	readLabel
 	readStatement
+	readIdentified
+	readRedisUser
 )
 
 type literal struct {
@@ -165,6 +167,10 @@ func (s *Set) load() (map[string]bool, error) {
 	add("unseal-key", literal{text: "unseal key ", fold: true, read: readLabel, alphabet: alphabet('B'), min: 20, max: 100})
 	for _, head := range []string{"insert into", "replace into", "create table"} {
 		add("field", literal{text: head, fold: true, read: readStatement})
+	}
+	add("option-password", literal{text: "identified ", fold: true, read: readIdentified})
+	for _, head := range []string{" on >", " reset >"} {
+		add("option-password", literal{text: head, read: readRedisUser})
 	}
 	add("field", literal{text: "COPY ", read: readStatement})
 	for _, port := range []string{":5432:", ":6432:", ":*:"} {

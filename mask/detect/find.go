@@ -210,6 +210,10 @@ func (f *finder) read(l *literal, start int) bool {
 		return f.star(l, start)
 	case readStatement:
 		return f.statement(l, start)
+	case readIdentified:
+		return f.identified(l, start)
+	case readRedisUser:
+		return f.redisUser(l, start)
 	}
 	return false
 }
@@ -251,7 +255,7 @@ func (f *finder) more(hold, start int, r *Rule, run Run, quote byte) bool {
 
 // format reads a token with an issuer's prefix. Its start must not be inside a word.
 func (f *finder) format(l *literal, start int) bool {
-	if start < f.done || l.before == nil && start > 0 && isWord(f.b[start-1]) && isWord(l.text[0]) {
+	if start < f.done || l.before == nil && isWord(l.text[0]) && f.insideWord(start) {
 		return false
 	}
 	value := start + len(l.text)
@@ -281,6 +285,34 @@ func (f *finder) format(l *literal, start int) bool {
 	return f.add(start, start, end, l.rule)
 }
 
+// insideWord reports that what stands in front of i is part of the same word, and not the end of an escape: \n, \u003d, \x3d, %3D, a colour.
+func (f *finder) insideWord(i int) bool {
+	b := f.b[max(0, i-24):i]
+	n := len(b)
+	if n == 0 || !isWord(b[n-1]) {
+		return false
+	}
+	if n > 1 && b[n-2] == '\\' && bytes.IndexByte([]byte("nrtbfv0"), b[n-1]) >= 0 {
+		return false
+	}
+	if b[n-1] == 'm' { // ESC [ 1 ; 31 m
+		k := n - 1
+		for k > 0 && (isDigit(b[k-1]) || b[k-1] == ';') {
+			k--
+		}
+		return k == 0 || b[k-1] != '['
+	}
+	hex := 0
+	for hex < 4 && hex < n && isHex(b[n-1-hex]) {
+		hex++
+	}
+	switch {
+	case hex >= 2 && n > 2 && b[n-3] == '%', hex >= 2 && n > 3 && b[n-3] == 'x' && b[n-4] == '\\', hex == 4 && n > 5 && b[n-5] == 'u' && b[n-6] == '\\':
+		return false
+	}
+	return true
+}
+
 // low reports a value with hardly any variety: xxxxxxxx, 00000000.
 func low(v []byte) bool {
 	var seen [256]bool
@@ -296,7 +328,7 @@ func low(v []byte) bool {
 
 // jwt reads three base64url parts whose first begins like a JSON object.
 func (f *finder) jwt(l *literal, start int) bool {
-	if start < f.done || start > 0 && isWord(f.b[start-1]) {
+	if start < f.done || f.insideWord(start) {
 		return false
 	}
 	end, closed := f.run(start, l.alphabet)

@@ -30,6 +30,9 @@ func (f *finder) name(l *literal, start int) bool {
 		return f.more(from, from, f.s.named, RunToken, 0)
 	}
 	f.named = to
+	if from > 0 && f.b[from-1] == '\\' && to-from > 2 && bytes.IndexByte([]byte("nrt"), f.b[from]) >= 0 {
+		from++ // \npassword, where the line break is written out
+	}
 	for from < to && (f.b[from] == '-' || f.b[from] == '.') {
 		from++
 	}
@@ -63,18 +66,23 @@ func (f *finder) assigned(from, to int) bool {
 		switch f.b[i] {
 		case '=', ':', '\'', '>', '?', '!':
 			return true
+		case '%':
+			return i == to
 		case '"', ']', '\\', '`':
-			if i > to {
+			if i > to || f.b[i] == '\\' {
 				return true
 			}
 		case '.', '+', '|', '&':
-			return i > to && (i+1 == len(f.b) && !f.final || i+1 < len(f.b) && (f.b[i+1] == '=' || f.b[i+1] == f.b[i]))
+			return f.b[i] == '&' || i > to && (i+1 == len(f.b) && !f.final || i+1 < len(f.b) && (f.b[i+1] == '=' || f.b[i+1] == f.b[i]))
 		case 'i':
 			return i > to && (len(f.b)-i < 4 || string(f.b[i:i+3]) == "is ")
 		case 's':
 			return i > to && bytes.HasPrefix(f.b[i:], []byte(stringType)) || !f.final && len(f.b)-i < len(stringType)
 		case ' ', '\t':
-			if from > 0 && f.b[from-1] == '-' || f.pairName(from) || f.netrc(from, to) {
+			if from > 0 && f.b[from-1] == '<' || i+1 < len(f.b) && f.b[i+1]|0x20 == 'f' {
+				return true
+			}
+			if from > 0 && f.b[from-1] == '-' || f.pairName(from) || f.netrc(from, to) || f.directive(from, to) {
 				return true
 			}
 		case ',':
@@ -124,6 +132,16 @@ func (f *finder) argument(from int) bool {
 func (f *finder) netrc(from, to int) bool {
 	word := f.b[from:to]
 	return (string(word) == "password" || string(word) == "passwd") && from > 0 && f.b[from-1] <= ' ' && bytes.Contains(f.b[max(0, from-maxNameSide):from], []byte("login "))
+}
+
+// directive reports a word that stands at the beginning of a line of a configuration file, its value behind a blank.
+func (f *finder) directive(from, to int) bool {
+	switch string(bytes.ToLower(f.b[from:min(to, from+24)])) {
+	case "requirepass", "masterauth", "bindpw", "rootpw", "auth_pass", "auth-pass", "ldapbindpasswd", "rootbindpw", "olcrootpw", "tls-key-file-pass", "tls-client-key-file-pass", "sentinel auth-pass", "smtppasswd", "proxypassword", "insecure-password",
+		"wpa_passphrase", "wpa_psk", "ppp-password", "authpass", "http-password", "pap-password":
+		return f.beginsLine(from)
+	}
+	return false
 }
 
 // beginsLine reports that only indentation, a list dash, quotes or export stand before i on its line.
@@ -239,11 +257,14 @@ func (v *value) operator() bool {
 			return found
 		}
 	}
-	if c, ok := v.peek(i); ok && (c == '"' || c == '\'' || c == ']' || c == '\\') {
-		i++ // the closing quote of the name
-		if c == '\\' {
-			i++
-		}
+	mark, short := v.quoteAt(i)
+	switch {
+	case short:
+		return v.need()
+	case len(mark) > 0:
+		i += len(mark)
+	case i < len(f.b) && f.b[i] == ']':
+		i++
 	}
 	v.form.key = i > v.at
 	begin := i
@@ -260,6 +281,8 @@ func (v *value) operator() bool {
 		return !f.final && v.need()
 	}
 	switch {
+	case c == '%':
+		return v.percent(i)
 	case c == '=' && next == '=':
 		return v.strength == field.Strong && v.compared(i+2)
 	case c == ':' && next == ':':
@@ -271,14 +294,16 @@ func (v *value) operator() bool {
 		return v.read(i+2, c == ':')
 	case c == '=' || c == ':':
 		return v.read(i+1, false)
-	case c == '>' && i == v.at && v.name > 0 && f.b[v.name-1] == '<':
+	case c == '>' && i == v.at && v.name > 0 && f.b[v.name-1] == '<', c == '>' && next != '=' && f.pairName(v.name):
 		return v.element(i + 1)
+	case i > begin && v.name > 0 && f.b[v.name-1] == '<' && isLetter(c):
+		return v.tag(i)
 	}
 	return v.keyword(i, begin, c, next)
 }
 
 // operatorTable is what the operators of two bytes begin with.
-var operatorTable = []byte("=:?.+|&!i")
+var operatorTable = []byte("=:?.+|&!i%")
 
 // keyword finds the rarer operators and what stands behind a name without any.
 func (v *value) keyword(i, begin int, c, next byte) bool {
@@ -310,17 +335,42 @@ func (v *value) keyword(i, begin int, c, next byte) bool {
 			return v.read(i+len(stringType), true)
 		}
 		return false
+	case i > begin && c|0x20 == 'f' && next|0x20 == 'o':
+		return v.forUser(i)
 	case i > begin && v.isFlag():
 		v.flag, v.lineStart = true, false
 		return v.read(i, false)
 	case i > begin && f.netrc(v.name, v.at):
 		v.lineStart, v.form.pair = false, true
 		return v.read(i, false)
+	case i > begin && f.directive(v.name, v.at):
+		v.form.pair = true
+		return v.read(i, false)
 	case i > begin && (c == '\'' || c == '"') && v.strength == field.Strong:
 		v.form.query = true
 		return v.read(i, true) // PASSWORD 'x'
 	}
 	return false
+}
+
+// forUser reads SET PASSWORD FOR 'bob'@'host' = 'x' from behind PASSWORD.
+func (v *value) forUser(i int) bool {
+	line := v.f.b[i:min(len(v.f.b), i+maxCommand)]
+	switch {
+	case len(line) < 4 && !v.f.final:
+		return v.need()
+	case !foldPrefix(line, "for "):
+		return false
+	}
+	n := bytes.IndexAny(line, "=\n")
+	switch {
+	case n < 0 && len(line) < maxCommand && !v.f.final:
+		return v.need()
+	case n < 0 || line[n] != '=' || bytes.IndexByte(line[:n], '\'') < 0:
+		return false
+	}
+	v.form.pair = true
+	return v.read(i+n+1, true)
 }
 
 // compared reads the string that a name is compared with: password == "x", === too.
@@ -386,27 +436,71 @@ func (v *value) element(i int) bool {
 	}
 }
 
+// tag reads <name attributes…>value</ from behind the name.
+func (v *value) tag(i int) bool {
+	for end := i; end-i < lookBack; end++ {
+		switch c, ok := v.peek(end); {
+		case !ok:
+			return !v.f.final && v.need()
+		case c == '>' && v.f.b[end-1] != '/':
+			return v.element(end + 1)
+		case c == '<' || c == '>' || c == '\n':
+			return false
+		}
+	}
+	return false
+}
+
+// wrapTable is what may stand between an operator and the quote of its value: SQL's prefixes and its PASSWORD function, types in dumps.
+var wrapTable = [...]string{"N'", "E'", "PASSWORD(", "OLD_PASSWORD(", "string(", "!!str ", "!!binary "}
+
+// unwrapped returns where the quoted or bare value begins behind one of wrapTable. short means that more bytes are needed to tell.
+func (v *value) unwrapped(i int) (at int, short bool) {
+	b := v.f.b
+	for _, w := range wrapTable {
+		if rest := b[i:]; len(rest) < len(w) && string(rest) == w[:len(rest)] && !v.f.final {
+			return i, true
+		} else if len(rest) < len(w) || string(rest[:len(w)]) != w {
+			continue
+		}
+		at = i + len(w)
+		if w[len(w)-1] == '\'' {
+			return at - 1, false
+		}
+		for at < len(b) && at-i < 24 && (isDigit(b[at]) || b[at] == ')' || b[at] == ' ') {
+			at++
+		}
+		if at == len(b) {
+			return i, !v.f.final
+		}
+		return at, false
+	}
+	return i, false
+}
+
 // read reads the value at i. quotedOnly leaves bare words alone.
 func (v *value) read(i int, quotedOnly bool) bool {
 	begin := i
 	i = v.blanks(i)
 	v.form.tight = v.form.tight && i == begin
+	i, short := v.unwrapped(i)
+	if short {
+		return v.need()
+	}
 	c, ok := v.peek(i)
 	if !ok {
 		return !v.f.final && v.need()
 	}
-	if c == '\\' {
-		if next, ok := v.peek(i + 1); ok && (next == '"' || next == '\'') {
-			return v.quoted(i+2, next)
-		} else if !ok && !v.f.final {
-			return v.need()
-		}
-	}
-	if c == '"' || c == '\'' || c == '`' {
-		if !v.form.key && v.insideString(c) {
-			return false // the quote ends the string that the name stands in
-		}
+	mark, short := v.quoteAt(i)
+	switch {
+	case short:
+		return v.need()
+	case len(mark) == 1 && !v.form.key && v.insideString(c):
+		return false // the quote ends the string that the name stands in
+	case len(mark) == 1:
 		return v.quoted(i+1, c)
+	case len(mark) > 1:
+		return v.marked(i+len(mark), mark)
 	}
 	if quotedOnly || c == '\n' || c == '\r' {
 		return false
@@ -429,12 +523,99 @@ func (v *value) quoted(i int, quote byte) bool {
 		case c == '\\' && end+1 == len(v.f.b) && !v.f.final:
 			return v.open(i, RunQuote, quote)
 		case c == '\\':
-			if i >= 2 && v.f.b[i-2] == '\\' {
-				return v.judge(i, end, true) // \"value\" inside a string
-			}
 			end++
 		case c == quote:
 			return v.judge(i, end, true)
+		}
+	}
+}
+
+// quoteMarkTable is what stands for a quote where quotes are escaped.
+var quoteMarkTable = [...]string{"&quot;", "&#34;", "&#39;", "&#x22;", "&#x27;", "&apos;", "%22", "%27", `\u0022`, `\u0027`}
+
+// quoteAt returns the quote that stands at i: one byte, or backslashes and a quote, or one of quoteMarkTable. short means that more bytes are needed to tell.
+func (v *value) quoteAt(i int) (mark []byte, short bool) {
+	b := v.f.b
+	if i >= len(b) {
+		return nil, false
+	}
+	switch b[i] {
+	case '"', '\'', '`':
+		return b[i : i+1], false
+	case '\\', '&', '%':
+	default:
+		return nil, false
+	}
+	end := i
+	for end < len(b) && b[end] == '\\' && end-i < 8 {
+		end++
+	}
+	if end == len(b) {
+		return nil, !v.f.final
+	}
+	if end > i && (b[end] == '"' || b[end] == '\'') {
+		return b[i : end+1], false
+	}
+	for _, m := range quoteMarkTable {
+		switch rest := b[i:]; {
+		case len(rest) >= len(m) && foldEqual(rest[:len(m)], m):
+			return rest[:len(m)], false
+		case len(rest) < len(m) && foldEqual(rest, m[:len(rest)]):
+			short = !v.f.final
+		}
+	}
+	return nil, short
+}
+
+// marked reads to the next mark, or to the end of the line where there is none.
+func (v *value) marked(i int, mark []byte) bool {
+	line := v.f.b[i:]
+	n := bytes.Index(line, mark)
+	for n > 0 && mark[0] == '\\' && line[n-1] == '\\' {
+		more := bytes.Index(line[n+len(mark):], mark) // a quote within, escaped once more
+		if more < 0 {
+			n = -1
+			break
+		}
+		n += len(mark) + more
+	}
+	if nl := bytes.IndexByte(line, '\n'); nl >= 0 && (n < 0 || nl < n) {
+		return v.judge(i, i+nl, true)
+	}
+	switch {
+	case n >= 0 && n < MaxHold:
+		return v.judge(i, i+n, true)
+	case n < 0 && v.f.final && len(line) < MaxHold:
+		return v.judge(i, len(v.f.b), true)
+	}
+	quote := mark[len(mark)-1]
+	if quote == ';' {
+		quote = '&'
+	}
+	return v.open(i, RunQuote, quote)
+}
+
+// percent reads what stands behind %3D, to %26 or the end of the word.
+func (v *value) percent(i int) bool {
+	b := v.f.b
+	switch {
+	case len(b)-i < 3 && !v.f.final:
+		return v.need()
+	case len(b)-i < 3 || b[i+1] != '3' || b[i+2]|0x20 != 'd':
+		return false
+	}
+	i += 3
+	v.lineStart, v.form.tight, v.form.pair = false, true, true
+	for end := i; ; end++ {
+		c, ok := v.peek(end)
+		switch {
+		case !ok && !v.f.final:
+			return v.open(i, RunToken, 0)
+		case !ok, c <= ' ', c == '"', c == '\'', c == '&', c == '<', c == '>', c == ')', c == ',', c == ';',
+			c == '%' && end+2 < len(b) && b[end+1] == '2' && (b[end+2] == '6' || b[end+2] == '2' || b[end+2] == '0'):
+			return v.judge(i, min(end, len(b)), true)
+		case c == '%' && end+2 >= len(b) && !v.f.final:
+			return v.open(i, RunToken, 0)
 		}
 	}
 }

@@ -148,6 +148,48 @@ func (f *finder) numbers(from, to int) bool {
 	return len(bytes.Trim(fields, "0123456789:")) == 0
 }
 
+// redisUser reads the password of a user of Redis: user bob on >x, ACL SETUSER bob >x.
+func (f *finder) redisUser(l *literal, start int) bool {
+	if start < f.done {
+		return false
+	}
+	line := f.b[max(0, start-maxCommand):start]
+	line = line[bytes.LastIndexByte(line, '\n')+1:]
+	if !bytes.HasPrefix(line, []byte("user ")) && !bytes.Contains(bytes.ToLower(line), []byte("setuser ")) {
+		return false
+	}
+	v := value{f: f, name: start, at: start + len(l.text), strength: field.Strong, option: true}
+	return v.read(start+len(l.text), false)
+}
+
+// identified reads IDENTIFIED [WITH plugin] BY [PASSWORD] x, with and without quotes.
+func (f *finder) identified(l *literal, start int) bool {
+	if start < f.done || f.insideWord(start) {
+		return false
+	}
+	before := bytes.ToLower(f.b[max(0, start-maxCommand):start])
+	if !bytes.Contains(before, []byte("user ")) && !bytes.Contains(before, []byte("role ")) && !bytes.Contains(before, []byte("grant ")) || bytes.HasSuffix(before, []byte("user ")) || bytes.HasSuffix(before, []byte("role ")) {
+		return false
+	}
+	p := parser{b: f.b[:min(len(f.b), start+maxCommand)], i: start + len(l.text)}
+	if p.word("with") {
+		p.name()
+	}
+	by := p.word("by") || p.word("as")
+	if by {
+		p.word("password")
+		p.blanks()
+	}
+	switch {
+	case p.short && !f.final && len(f.b)-start < maxCommand:
+		return f.more(start, start, l.rule, RunToken, 0)
+	case !by || p.i == len(p.b):
+		return false
+	}
+	v := value{f: f, name: start, at: p.i, strength: field.Strong, option: true}
+	return v.read(p.i, false)
+}
+
 // label reads a line of a list: Unseal Key 1: x.
 func (f *finder) label(l *literal, start int) bool {
 	if start < f.done {

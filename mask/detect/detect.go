@@ -99,6 +99,17 @@ type Set struct {
 	pass     *Rule // of .pgpass
 	option   *Rule // of passwords behind options
 	bare     *[256]bool
+
+	heads    [1 << 10]uint64     // bitmap of what literals begin with: two bytes
+	prefixes map[string]struct{} // all that literals begin with, but for themselves; in lower case where case does not matter
+	longest  int                 // literal, in bytes
+	befores  []before
+}
+
+// before is what tokens have in front of their literals.
+type before struct {
+	alphabet *[256]bool
+	max      int
 }
 
 // New builds a Set. It fails for an unknown kind in Disable and for missing names.
@@ -120,8 +131,10 @@ func New(o Options) (*Set, error) {
 		}
 	}
 	s.literals = slices.DeleteFunc(s.literals, func(l literal) bool { return slices.Contains(o.Disable, l.rule.Kind) })
+	s.prefixes = make(map[string]struct{}, 4096)
 	for i := range s.literals {
 		s.index(int32(i))
+		s.begin(&s.literals[i])
 	}
 	return s, nil
 }

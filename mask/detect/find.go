@@ -138,16 +138,10 @@ type finder struct {
 	resume   int // where the rows of a table begin, or -1
 }
 
-// tail returns where the bytes at the end begin that may become part of a finding with what follows: the name
-// or the token that the text ends in, and the start of a literal.
+// tail returns where the bytes at the end begin that may become part of a finding with what follows: the beginning of a literal, and the part of a
+// token that stands in front of its literal.
 func (f *finder) tail(from int) int {
-	i := len(f.b)
-	for limit := max(from, len(f.b)-Context); i > limit; i-- {
-		if c := f.b[i-1]; !f.s.bare[c] && c != ' ' && c != '\t' && c != '"' && c != '\'' && c != '/' && c != ':' && c != '>' && c != '$' && c != '{' && c != '\\' && c != ']' && c != '+' && c != '}' && c != '~' && c != '%' && c != '*' {
-			break
-		}
-	}
-	return i
+	return f.s.beforeRun(f.b, f.s.partial(f.b, from), from)
 }
 
 // candidate looks at the literals whose window stands at i. It reports that the search is over: a finding

@@ -71,6 +71,8 @@ const (
 	readStatement
 	readIdentified
 	readRedisUser
+	readCall
+	readSpoken
 )
 
 type literal struct {
@@ -159,7 +161,7 @@ func (s *Set) load() (map[string]bool, error) {
 		add(l.rule.Kind, l)
 	}
 	for _, stem := range []string{
-		"pass", "pwd", "secret", "token", "apikey", "api_key", "api-key", "authoriz", "auth_", "auth-", "authkey", "cred", "cookie", "session", "sessid",
+		"pass", "pwd", "secret", "token", "apikey", "api_key", "api-key", "authoriz", "auth_", "auth-", "auth\"", "authkey", "cred", "cookie", "session", "sessid",
 		"_key", "-key", ".key", "accesskey", "secretkey", "privatekey", "signingkey", "encryptionkey", "accountkey", "conn", "dsn", "jwt", "masterauth", "signature", "sig=", "salt",
 		"rediscli", "webhook", "hash", "psk", "sharedkey", "sonar.login",
 	} {
@@ -182,6 +184,10 @@ func (s *Set) load() (map[string]bool, error) {
 		add("field", literal{text: head, fold: true, read: readStatement})
 	}
 	add("option-password", literal{text: "identified ", fold: true, read: readIdentified})
+	for _, c := range callTable {
+		add("option-password", literal{text: c.head, fold: true, read: readCall, min: c.argument, max: c.argument})
+	}
+	add("field", literal{text: " key ", fold: true, read: readSpoken})
 	for _, head := range []string{" on >", " reset >"} {
 		add("option-password", literal{text: head, read: readRedisUser})
 	}

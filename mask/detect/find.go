@@ -206,6 +206,11 @@ func (f *finder) read(l *literal, start int) bool {
 		return f.statement(l, start)
 	case readIdentified:
 		return f.identified(l, start)
+	case readCall:
+		return f.call(l, start)
+	case readSpoken:
+		v := value{f: f, name: start + 1, at: start + len(l.text) - 1, strength: field.Weak}
+		return start >= f.named && start >= f.done && v.sentence(start+len(l.text))
 	case readRedisUser:
 		return f.redisUser(l, start)
 	}

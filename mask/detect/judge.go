@@ -30,11 +30,14 @@ func (v *value) judge(i, end int, quoted bool) bool {
 	switch {
 	case field.Placeholder(text), placeholderAt(text), v.end > 0 && field.Documentation(b[v.user:v.end], text):
 		return false
+	case v.option && v.call && letters(text) && (len(text) < 5 || mentions(text)):
+		return false
 	case v.option:
 		return v.f.add(v.name, i, end, v.f.s.option)
 	case v.f.s.names.Extra(name): // whoever added the name knows
 	case fileName(name), formatVerb(text), !bytes.ContainsFunc(text, alnum), template(text), example(text), v.name > 1 && b[v.name-1] == ':' && b[v.name-2] == ':':
 		return false
+	case v.strength == field.Weak && basicPair(text):
 	case v.strength == field.Weak:
 		if !field.Opaque(text) || !quoted && v.expression(text) || digest(text) && hashName(name) || text[0] == '\\' || text[0] == '{' || bytes.Count(text, []byte(",")) > 2 {
 			return false

@@ -20,7 +20,7 @@ func (f *finder) name(l *literal, start int) bool {
 	for from > 0 && start-from < maxNameSide && isName(f.b[from-1]) {
 		from--
 	}
-	if l.text[len(l.text)-1] == '=' {
+	if !isName(l.text[len(l.text)-1]) {
 		to--
 	}
 	for to < len(f.b) && to-start < maxNameSide && isName(f.b[to]) {
@@ -79,7 +79,7 @@ func (f *finder) assigned(from, to int) bool {
 		case 's':
 			return i > to && bytes.HasPrefix(f.b[i:], []byte(stringType)) || !f.final && len(f.b)-i < len(stringType)
 		case ' ', '\t':
-			if from > 0 && f.b[from-1] == '<' || i+1 < len(f.b) && f.b[i+1]|0x20 == 'f' {
+			if from > 0 && f.b[from-1] == '<' || i+1 < len(f.b) && f.b[i+1]|0x20 == 'f' || f.spoken(from, to) || f.beginsLine(from) {
 				return true
 			}
 			if from > 0 && f.b[from-1] == '-' || f.pairName(from) || f.netrc(from, to) || f.directive(from, to) {
@@ -132,6 +132,19 @@ func (f *finder) argument(from int) bool {
 func (f *finder) netrc(from, to int) bool {
 	word := f.b[from:to]
 	return (string(word) == "password" || string(word) == "passwd") && from > 0 && f.b[from-1] <= ' ' && bytes.Contains(f.b[max(0, from-maxNameSide):from], []byte("login "))
+}
+
+// spoken reports one of the words by which people speak of secrets.
+func (f *finder) spoken(from, to int) bool {
+	word := f.b[from:to]
+	if from > 0 && f.b[from-1] != ' ' && f.b[from-1] != '\n' || len(word) > 11 {
+		return false
+	}
+	switch string(bytes.ToLower(word)) {
+	case "key", "token", "password", "passwd", "secret", "passphrase", "credential", "credentials":
+		return true
+	}
+	return false
 }
 
 // directive reports a word that stands at the beginning of a line of a configuration file, its value behind a blank.
@@ -228,6 +241,7 @@ type value struct {
 	form      form
 	code      int8 // of inCode: 0 not asked yet, 1 no, 2 yes
 	option    bool // behind an option, not a name
+	call      bool // among the arguments of a call
 	user, end int  // what stands before a password's colon: b[user:end]
 }
 
@@ -315,8 +329,7 @@ func (v *value) keyword(i, begin int, c, next byte) bool {
 	case c == '!' && next == '=':
 		return v.strength == field.Strong && v.compared(i+2)
 	case c == 'i' && next == 's' && i > begin:
-		v.form.query = true
-		return v.strength == field.Strong && v.read(i+2, true) // the password is "x"
+		return v.is(i + 2) // the password is "x"
 	case c == '|' || c == '&':
 		if third, ok := v.peek(i + 2); third == '=' {
 			return v.read(i+3, true)
@@ -343,12 +356,100 @@ func (v *value) keyword(i, begin int, c, next byte) bool {
 	case i > begin && f.netrc(v.name, v.at):
 		v.lineStart, v.form.pair = false, true
 		return v.read(i, false)
-	case i > begin && f.directive(v.name, v.at):
+	case i > begin && (f.directive(v.name, v.at) || bytes.HasSuffix(f.b[:v.name], []byte("ENV "))):
 		v.form.pair = true
 		return v.read(i, false)
 	case i > begin && (c == '\'' || c == '"') && v.strength == field.Strong:
 		v.form.query = true
 		return v.read(i, true) // PASSWORD 'x'
+	case i > begin && isLetter(c) && f.spoken(v.name, v.at):
+		return v.sentence(i)
+	case i > begin && v.lineStart && v.strength == field.Strong:
+		return v.lastWord(i)
+	}
+	return false
+}
+
+// is reads what a sentence says behind is: a quoted value, or a word that nobody would write there.
+func (v *value) is(i int) bool {
+	i = v.blanks(i)
+	c, ok := v.peek(i)
+	switch {
+	case !ok:
+		return !v.f.final && v.need()
+	case c == '"' || c == '\'' || c == '`' || c == '\\' || c == '&':
+		v.form.query = true
+		return v.strength == field.Strong && v.read(i, true)
+	}
+	return v.strange(i)
+}
+
+// strange reads the word at i, which is a secret only if it looks made by a machine.
+func (v *value) strange(i int) bool {
+	for end := i; ; end++ {
+		c, ok := v.peek(end)
+		switch {
+		case !ok && !v.f.final:
+			return v.open(i, RunToken, 0)
+		case ok && c > ' ' && c != '"' && c != '\'' && c != ',' && c != '<' && c != ')' && c != ';':
+			continue
+		}
+		word := bytes.TrimRight(v.f.b[i:min(end, len(v.f.b))], ".:!?")
+		if !madeUp(word) || v.strength == field.Weak && len(word) < 16 || pathLike(word) || digest(word) && hashName(v.f.b[v.name:v.at]) {
+			return false
+		}
+		return v.judge(i, i+len(word), true)
+	}
+}
+
+// madeUp reports one word that looks made by a machine.
+func madeUp(word []byte) bool {
+	return len(word) >= 8 && (isDigit(word[0]) || isLetter(word[0])) && tokenLike(word) && !field.Wordy(word) && !bytes.ContainsAny(word, "<>[]{}()|\"'`,")
+}
+
+// sentence reads the key we got from azure is x, and password for user bob: x, from behind key.
+func (v *value) sentence(i int) bool {
+	b := v.f.b
+	if bytes.HasSuffix(b[:v.name], []byte("ublic ")) {
+		return false
+	}
+	for end := i; end-i < 48; end++ {
+		c, ok := v.peek(end)
+		switch {
+		case !ok:
+			return !v.f.final && v.need()
+		case c == ':' && end+1 < len(b) && b[end+1] == ' ':
+			return v.strange(end + 2)
+		case c == 's' && end > i+1 && b[end-1] == 'i' && b[end-2] == ' ' && end+1 < len(b) && b[end+1] == ' ':
+			return v.strange(end + 2)
+		case c == ':' && end+1 == len(b) && !v.f.final, c == 's' && end+1 == len(b) && !v.f.final:
+			return v.need()
+		case !isLetter(c) && c != ' ' && c != '\'' && c != '-' && c != '@' && !isDigit(c):
+			return false
+		}
+	}
+	return false
+}
+
+// lastWord reads the word behind a name that begins a line, if it ends the line: smtp_password  x.
+func (v *value) lastWord(i int) bool {
+	b := v.f.b
+	for end := i; end-i < maxCommand; end++ {
+		c, ok := v.peek(end)
+		switch {
+		case !ok && !v.f.final:
+			return v.open(i, RunToken, 0)
+		case ok && c == ' ' && end-i == 1 && isDigit(b[i]): // Cisco's password 7 x
+			return v.lastWord(end + 1)
+		case ok && (c == ' ' || c == '\t'):
+			return false
+		case !ok || c == '\n' || c == '\r':
+			word := b[i:min(end, len(b))]
+			if !madeUp(word) || v.inCode() {
+				return false
+			}
+			return v.judge(i, i+len(word), true)
+		}
 	}
 	return false
 }
@@ -490,6 +591,21 @@ func (v *value) read(i int, quotedOnly bool) bool {
 	c, ok := v.peek(i)
 	if !ok {
 		return !v.f.final && v.need()
+	}
+	if c == '[' && v.strength == field.Strong { // "authorization": ["Bearer x"]
+		at := v.blanks(i + 1)
+		next, ok := v.peek(at)
+		if !ok && !v.f.final {
+			return v.need()
+		}
+		if next == '"' || next == '\'' || authScheme(v.f.b[at:]) > 0 {
+			i, c = at, next
+		}
+	}
+	if c == '{' && v.form.key {
+		if found, known := v.pair(i + 1); known { // "password": {"value": "x"}
+			return found
+		}
 	}
 	mark, short := v.quoteAt(i)
 	switch {

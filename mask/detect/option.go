@@ -148,6 +148,53 @@ func (f *finder) numbers(from, to int) bool {
 	return len(bytes.Trim(fields, "0123456789:")) == 0
 }
 
+// callTable lists calls that take a password as a string: which argument it is.
+var callTable = [...]struct {
+	head     string
+	argument int
+}{
+	{"networkcredential(", 2}, {"basicauth(", 2}, {"basic_auth(", 2}, {"auth=(", 2}, {"passwordauthentication(", 2}, {"passwordcredentials(", 2}, {"plainauth(", 3},
+	{"mysqli_connect(", 3}, {"mysql_connect(", 3}, {"new mysqli(", 3}, {"new pdo(", 3}, {"getconnection(", 3}, {"directoryentry(", 3}, {"principalcontext(", 4},
+}
+
+// maxArguments is how far the last argument of a call may begin behind its parenthesis, in bytes.
+const maxArguments = 300
+
+// call reads the password among a call's arguments, if it is a string.
+func (f *finder) call(l *literal, start int) bool {
+	if start < f.done {
+		return false
+	}
+	i, argument := start+len(l.text), 1
+	var quote byte
+	for ; ; i++ {
+		switch {
+		case i-start > maxArguments:
+			return false
+		case i >= len(f.b):
+			return !f.final && f.more(start, start, l.rule, RunToken, 0)
+		}
+		c := f.b[i]
+		switch {
+		case quote != 0 && c == '\\':
+			i++
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case argument == l.min && (c == '"' || c == '\''):
+			v := value{f: f, name: start, at: i, strength: field.Strong, option: true, call: true}
+			return v.quoted(i+1, c)
+		case c == '"' || c == '\'':
+			quote = c
+		case c == ',':
+			argument++
+		case c == ')' || c == ';' || c == '{' || argument == l.min && c > ' ' && !isLetter(c):
+			return false
+		}
+	}
+}
+
 // redisUser reads the password of a user of Redis: user bob on >x, ACL SETUSER bob >x.
 func (f *finder) redisUser(l *literal, start int) bool {
 	if start < f.done {

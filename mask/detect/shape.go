@@ -2,6 +2,7 @@ package detect
 
 import (
 	"bytes"
+	"encoding/base64"
 
 	"weir/mask/field"
 )
@@ -355,6 +356,28 @@ func fileName(name []byte) bool {
 		return true
 	}
 	return false
+}
+
+// basicPair reports base64 of user:password.
+func basicPair(v []byte) bool {
+	var plain [192]byte
+	if len(v) < 12 || len(v) > 256 || len(v)%4 != 0 {
+		return false
+	}
+	n, err := base64.StdEncoding.Decode(plain[:], v)
+	if err != nil {
+		return false
+	}
+	colon := bytes.IndexByte(plain[:n], ':')
+	if colon < 1 || colon > n-4 {
+		return false
+	}
+	for _, c := range plain[:n] {
+		if c < ' ' || c > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // random reports letters and digits that change places, or follow one another, as in a token made by a machine.

@@ -274,7 +274,7 @@ func columnName(name []byte, delim byte) bool {
 		switch {
 		case c == ' ':
 			words++
-		case !isName(c) && c != '?' && (i == 0 || c != '(' && c != ')' && c != '/'), i == 0 && isDigit(c):
+		case !isName(c) && c != '?' && (i == 0 || delim != '|' || c != '(' && c != ')' && c != '/'), i == 0 && isDigit(c):
 			return false
 		}
 	}

@@ -54,7 +54,7 @@ func TestFindsExactly(t *testing.T) {
 	for text, want := range map[string]string{
 		"x " + gh + " y":                          "github-token=" + gh,
 		"key AKIAQWERTYUIOPASDFGH.":               "aws-key-id=AKIAQWERTYUIOPASDFGH",
-		"bearing " + jwt + "\n":                       "jwt=" + jwt,
+		"bearing " + jwt + "\n":                   "jwt=" + jwt,
 		pem + "\nrest":                            "private-key=" + pem,
 		pem[:70]:                                  "private-key=" + pem[:70],
 		"postgres://app:hunter2@db:5432/x":        "url-password=hunter2",

@@ -71,7 +71,7 @@ func (v *value) password(text, name []byte) bool {
 	switch {
 	case bareName(name) && (environment(name) && !v.form.tight || v.form.query):
 		return false // --- PASS: TestX, we pass "x"
-	case number(text) && bytes.IndexByte(text, '.') >= 0, v.flag && text[0] == '-', !v.form.quoted && !v.form.tight && text[len(text)-1] == '=':
+	case number(text) && (bytes.IndexByte(text, '.') >= 0 || len(text) < 4), v.flag && text[0] == '-', !v.form.quoted && !v.form.tight && text[len(text)-1] == '=':
 		return false
 	case v.form.quoted && prose(text), !v.form.quoted && sentence(text), !v.form.quoted && v.expression(text):
 		return false
@@ -124,7 +124,7 @@ func (v *value) token(text, name []byte) int {
 	text = bytes.TrimRight(text, ",;")
 	n := len(text)
 	switch {
-	case n < 5, v.expression(text), number(text) && n < 16, pathLike(text) && (!tokenLike(text) || bytes.Contains(text, []byte("://"))), echoes(text, name), v.form.query, v.flag && text[0] == '-':
+	case n < 5, v.expression(text), number(text) && n < 16, pathLike(text) && (!tokenLike(text) || bytes.Contains(text, []byte("://"))), echoes(text, name), v.form.query, v.flag && (text[0] == '-' || bytes.Contains(text, []byte("=http"))):
 		return 0
 	case v.lineStart && v.form.tight && !v.form.colon && environment(name):
 		if letters(text) && (n < 6 || commonWord(text)) {

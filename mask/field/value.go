@@ -17,7 +17,7 @@ func Placeholder(v []byte) bool {
 		}
 	}
 	switch first, last := v[0], v[len(v)-1]; {
-	case same(v, '*'), same(v, 'x'), same(v, 'X'), same(v, '.'), same(v, '-'), same(v, '#'), same(bytes.ReplaceAll(v, []byte("-"), nil), 'X'):
+	case len(v) > 2 && !isDigit(first) && same(v, first), same(v, '*'), same(bytes.ReplaceAll(v, []byte("-"), nil), 'X'):
 		return true
 	case bytes.HasPrefix(v, []byte("****")) && len(v) <= 12, bytes.Equal(v, []byte("(sensitive value)")), len(v) >= 12 && mostly(v):
 		return true // what others left of a mask
@@ -205,6 +205,8 @@ func Wordy(v []byte) bool {
 	}
 	return letterCount > 0 && inWords*100 >= letterCount*80 && digits <= 4 && digits*3 <= letterCount && signs <= 1 && !Gibberish(v)
 }
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' || c >= 0x80 }
 

@@ -23,28 +23,42 @@ func (s *Set) FindNext(st *State, dst []Finding, b []byte, from int, final bool)
 	return f.out, max(f.safe, from)
 }
 
-// find looks for literals, and reads the rows of tables.
-func (f *finder) find(from int) {
+// find looks for literals, and reads the rows of tables. It reports that it stopped at a finding that is open, or that may become one.
+func (f *finder) find(from int) (stopped bool) {
 	for at := from; ; at = f.resume {
 		if f.st.kind != tableNone {
 			end, held := f.rows(at)
 			if held {
-				return
+				return true
 			}
 			at = end
 			f.done = max(f.done, at)
 		}
 		f.resume = -1
 		if f.search(at) && f.resume < 0 {
-			return
+			return true
 		}
 		if f.resume < 0 {
 			if !f.final && f.st.kind == tableNone {
 				f.safe = max(min(f.safe, f.tail(max(from, at))), f.done)
 			}
-			return
+			return false
 		}
 	}
+}
+
+// Quiet returns how far b may be shown when no more bytes come for a while: what lies behind is a value that a name, an option or
+// an issuer's prefix has opened and that has no end yet. Names and prefixes are shown; Find wants them again all the same. st, b and from are
+// as for FindNext with final unset; st is not changed. It does not keep b.
+func (s *Set) Quiet(st *State, b []byte, from int) int {
+	f := finder{s: s, b: b, done: from, safe: len(b), quiet: -1, st: *st}
+	switch stopped := f.find(from); {
+	case !stopped:
+		return len(b)
+	case f.quiet < 0:
+		return f.safe
+	}
+	return f.quiet
 }
 
 // search looks for literals from i on. It reports that it has stopped before the end: because a finding is open or more bytes are needed, or
@@ -136,6 +150,7 @@ type finder struct {
 	safe     int
 	st       State
 	resume   int // where the rows of a table begin, or -1
+	quiet    int // where the secret itself begins of what search stopped at; -1 if that isn't known
 }
 
 // tail returns where the bytes at the end begin that may become part of a finding with what follows: the beginning of a literal, and the part of a
@@ -243,6 +258,7 @@ func (f *finder) add(from, start, end int, r *Rule) bool {
 // held, it becomes an open finding. hold is where holding must begin.
 func (f *finder) more(hold, start int, r *Rule, run Run, quote byte) bool {
 	if len(f.b)-start < MaxHold {
+		f.quiet = start
 		f.safe = max(min(hold, f.safe), min(f.done, f.safe))
 		return true
 	}
@@ -376,7 +392,12 @@ func (f *finder) url(l *literal, start int) bool {
 	colon, last, at := -1, -1, false
 	for i := begin; ; i++ {
 		if i == len(f.b) && !f.final && i-begin < 512 {
-			return f.more(start, start, l.rule, RunToken, 0)
+			held := f.more(start, start, l.rule, RunToken, 0)
+			f.quiet = len(f.b)
+			if colon >= 0 {
+				f.quiet = colon + 1
+			}
+			return held
 		}
 		if i == len(f.b) || i-begin >= 512 {
 			return f.password(l, start, colon, last)

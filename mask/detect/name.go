@@ -27,7 +27,9 @@ func (f *finder) name(l *literal, start int) bool {
 		to++
 	}
 	if to == len(f.b) && !f.final {
-		return f.more(from, from, f.s.named, RunToken, 0)
+		held := f.more(from, from, f.s.named, RunToken, 0)
+		f.quiet = len(f.b)
+		return held
 	}
 	f.named = to
 	if from > 0 && f.b[from-1] == '\\' && to-from > 2 && bytes.IndexByte([]byte("nrt"), f.b[from]) >= 0 {
@@ -246,7 +248,11 @@ type value struct {
 }
 
 // need holds from the name until more bytes are there.
-func (v *value) need() bool { return v.f.more(v.name, v.name, v.f.s.named, RunLine, 0) }
+func (v *value) need() bool {
+	held := v.f.more(v.name, v.name, v.f.s.named, RunLine, 0)
+	v.f.quiet = len(v.f.b)
+	return held
+}
 
 // peek returns the byte at i. ok is false when it is not there yet (need more) or never will be.
 func (v *value) peek(i int) (c byte, ok bool) {
@@ -776,6 +782,7 @@ func (v *value) open(i int, run Run, quote byte) bool {
 		return false
 	}
 	if len(v.f.b)-i < MaxHold {
+		v.f.quiet = i
 		return v.need0()
 	}
 	return v.f.more(v.name, i, v.f.s.named, run, quote)

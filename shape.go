@@ -16,6 +16,7 @@ const (
 	FormatSSE              // text/event-stream; each event's data is looked into as JSON or text
 	FormatMultipart        // multipart/*; Shape.Boundary is set; each part by its own type
 	FormatOpaque           // bytes that are what they are; only known secrets are searched, masks keep the length
+	FormatTerminal         // what a terminal is sent: text with control functions, and lines that are edited
 )
 
 // Shape tells a masker what it is about to read.

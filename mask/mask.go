@@ -76,6 +76,8 @@ func (m *Masker) Stream(w interface{ Write(p []byte) (int, error) }, shape weir.
 	switch shape.Format {
 	case weir.FormatText:
 		return newText(m, w, t), nil
+	case weir.FormatTerminal:
+		return newTerminal(m, w, t), nil
 	case weir.FormatSSE:
 		return newSSE(m, w, t), nil
 	case weir.FormatHTML, weir.FormatXML:

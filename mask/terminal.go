@@ -1,0 +1,575 @@
+package mask
+
+import (
+	"slices"
+
+	"weir"
+	"weir/mask/detect"
+)
+
+const (
+	// maxLine is how far back in the current line text can still be changed, in bytes. Write holds no more than that for this
+	// reason alone; Flush holds nothing for it.
+	maxLine = 4 << 10
+	// maxString is the longest control string (OSC, DCS, APC, PM, SOS) that is looked into, in bytes. A longer one is dropped.
+	maxString = 64 << 10
+	// maxControl is the longest other control function, in bytes. A longer one is dropped.
+	maxControl = 4 << 10
+	// Control functions that stand in text which is held are held with it. So each byte of text pays for controlsPerText bytes of
+	// them, and those that are not paid for are dropped.
+	maxControls     = 256 << 10
+	controlsPerText = 64
+	// lexAtOnce is how much of a Write is read before what is decided is passed on, in bytes.
+	lexAtOnce = 64 << 10
+)
+
+// terminalWriter masks what goes to a terminal. It reads the stream three ways at once, as text is typed, as it stands on
+// the screen after lines were edited, and with all taken out that may stand where a line is cut, and masks what any of
+// them shows to be secret. Control functions pass, those inside a secret behind its placeholder.
+//
+// Write holds what may become a secret (detect.MaxHold, the longest known secret), the current line up to
+// maxLine bytes, and a control function that is not complete. Flush holds the value of a name that has no end yet, a token
+// behind an issuer's prefix, and what a known secret begins with.
+type terminalWriter struct {
+	m     *Masker
+	w     sink
+	tally *weir.Tally
+	err   error
+	lex   terminalLexer
+
+	buf     []byte // what is held, control functions masked already
+	first   int    // where in buf it begins
+	emitted int    // where it begins in the stream; all places are counted from the stream's begin
+	marks   []terminalMark
+	funcs   []controlFunction
+	out     []byte
+
+	typed  terminalView
+	screen terminalView
+	joined joinedView
+	line   terminalLine
+	room   int // bytes of control functions that are paid for
+	blind  bool
+
+	lineAt    int // where the line begins
+	lineText  int // and in typed.text
+	cr        int // a carriage return that has no meaning yet; -1: none
+	crPending bool
+	blank     int // a blank at the end of typed.text that a wrapped line may have put there; -1: none
+}
+
+// terminalMark is a part of what is held that is to be replaced.
+type terminalMark struct {
+	start, end int
+	kind       string
+	text       []byte // the placeholder; nil if all that is to be done is to drop it
+	rank       int    // of two that overlap, the higher one's placeholder stays
+	at, to     int    // as it was before it was joined with others
+}
+
+// controlFunction is one that is held.
+type controlFunction struct {
+	at, n int
+	keep  bool // when it stands in a secret
+}
+
+func newTerminal(m *Masker, w sink, t *weir.Tally) *terminalWriter {
+	tw := &terminalWriter{m: m, w: w, tally: t, room: maxControls, cr: -1, blank: -1}
+	tw.typed.scan.m, tw.screen.scan.m, tw.joined.scan.m = m, m, m
+	tw.screen.rank = rankScreen
+	tw.joined.rank, tw.joined.onlyKnown = rankKnown, true
+	tw.line.t, tw.line.credit = tw, maxControls
+	return tw
+}
+
+// Write masks p.
+func (t *terminalWriter) Write(p []byte) (int, error) {
+	n := len(p)
+	for len(p) > 0 && t.err == nil {
+		part := p[:min(len(p), lexAtOnce)]
+		p = p[len(part):]
+		t.read(part)
+		t.decide(false)
+		t.pass(max(t.lineAt, t.end()-maxLine))
+	}
+	if t.err != nil {
+		return 0, t.err
+	}
+	return n, nil
+}
+
+// Flush passes on all but what would be a secret, or the begin of one, if nothing more came.
+func (t *terminalWriter) Flush() error {
+	if t.err != nil || t.emitted == t.end() {
+		return t.err
+	}
+	t.line.show(len(t.line.cells))
+	t.decide(false)
+	to := t.end()
+	for _, v := range t.views() {
+		to = min(to, v.held(v.quiet(), t.emitted))
+	}
+	t.emit(to)
+	return t.err
+}
+
+// Close masks the rest as it stands.
+func (t *terminalWriter) Close() error {
+	if t.err != nil {
+		return t.err
+	}
+	t.finishReading()
+	t.settle()
+	t.line.finish()
+	t.decide(true)
+	t.emit(t.end())
+	return t.err
+}
+
+func (t *terminalWriter) views() [3]*terminalView {
+	return [3]*terminalView{&t.typed, &t.screen, &t.joined.terminalView}
+}
+
+// end is where in the stream the next byte will stand.
+func (t *terminalWriter) end() int { return t.emitted + len(t.buf) - t.first }
+
+// decide searches all views.
+func (t *terminalWriter) decide(final bool) {
+	for _, v := range t.views() {
+		v.decide(t, final)
+	}
+}
+
+// pass emits what is decided in all views, and nothing from limit on.
+func (t *terminalWriter) pass(limit int) {
+	for _, v := range t.views() {
+		limit = min(limit, v.held(v.from, t.emitted))
+	}
+	t.emit(limit)
+}
+
+// mark puts a mark among the others; those it overlaps become one with it.
+func (t *terminalWriter) mark(k terminalMark) {
+	k.start = max(k.start, t.emitted)
+	if k.start >= k.end {
+		return
+	}
+	i := len(t.marks)
+	for i > 0 && t.marks[i-1].end > k.start {
+		i--
+	}
+	j := i
+	for j < len(t.marks) && t.marks[j].start < k.end {
+		o := t.marks[j]
+		o.start, o.end = min(o.start, k.start), max(o.end, k.end)
+		k.start, k.end = o.start, o.end
+		if o.over(k) {
+			k = o
+		}
+		j++
+	}
+	t.marks = slices.Replace(t.marks, i, j, k)
+}
+
+// over reports whether the placeholder of k stays and not that of o. It makes an order, so that it does not matter which was found first.
+func (k terminalMark) over(o terminalMark) bool {
+	switch {
+	case (k.text == nil) != (o.text == nil):
+		return k.text != nil
+	case k.rank != o.rank:
+		return k.rank > o.rank
+	case k.at != o.at:
+		return k.at < o.at
+	}
+	return k.to > o.to
+}
+
+// emit writes what is held up to to, or less where a mark would be cut.
+func (t *terminalWriter) emit(to int) {
+	n, f := 0, 0
+	t.out = t.out[:0]
+	for ; n < len(t.marks) && t.marks[n].start < to; n++ {
+		k := t.marks[n]
+		if k.end > to {
+			to = max(k.start, t.emitted)
+			break
+		}
+		t.out = append(t.out, t.held(t.emitted, k.start)...)
+		if k.text != nil {
+			t.tally.Add(k.kind)
+			t.out = append(t.out, k.text...)
+		}
+		end := k.end
+		for ; f < len(t.funcs) && t.funcs[f].at < k.end; f++ {
+			c := t.funcs[f]
+			if c.at >= k.start && c.keep {
+				t.out = append(t.out, t.held(c.at, c.at+c.n)...)
+			}
+			if c.at >= k.start {
+				end = max(end, c.at+c.n)
+			}
+		}
+		t.drop(end)
+	}
+	if to > t.emitted {
+		rest := t.held(t.emitted, to)
+		if len(t.out) == 0 {
+			t.write(rest)
+		} else {
+			t.out = append(t.out, rest...)
+		}
+		t.drop(to)
+	}
+	if len(t.out) > 0 {
+		t.write(t.out)
+	}
+	t.marks = t.marks[:copy(t.marks, t.marks[n:])]
+	for f < len(t.funcs) && t.funcs[f].at < t.emitted {
+		f++
+	}
+	t.funcs = t.funcs[:copy(t.funcs, t.funcs[f:])]
+	if t.first == len(t.buf) {
+		t.buf, t.first = t.buf[:0], 0
+	} else if t.first > lexAtOnce/2 {
+		t.buf, t.first = t.buf[:copy(t.buf, t.buf[t.first:])], 0
+	}
+}
+
+func (t *terminalWriter) write(p []byte) {
+	if t.err == nil {
+		_, t.err = t.w.Write(p)
+	}
+}
+
+// held returns the bytes from from to to of the stream.
+func (t *terminalWriter) held(from, to int) []byte {
+	return t.buf[t.first+from-t.emitted : t.first+to-t.emitted]
+}
+
+// drop forgets what is held up to to.
+func (t *terminalWriter) drop(to int) {
+	t.first += to - t.emitted
+	t.emitted = to
+}
+
+// put holds p and returns where it stands in the stream.
+func (t *terminalWriter) put(p []byte) int {
+	at := t.end()
+	t.buf = append(t.buf, p...)
+	return at
+}
+
+// putFunction holds a control function. It is dropped when it is not paid for.
+func (t *terminalWriter) putFunction(p []byte, keep bool) (at int, held bool) {
+	if len(p) > t.room {
+		return t.end(), false
+	}
+	t.room -= len(p)
+	at = t.put(p)
+	t.funcs = append(t.funcs, controlFunction{at, len(p), keep})
+	return at, true
+}
+
+// text takes p, which is one character or a run of printable ASCII.
+func (t *terminalWriter) text(p []byte) {
+	t.room = min(maxControls, t.room+controlsPerText*len(p))
+	t.line.credit = min(maxControls, t.line.credit+controlsPerText*len(p))
+	if t.blind {
+		return
+	}
+	at := t.put(p)
+	t.show(at, p)
+}
+
+// show tells the views of a character or a run that stands at at.
+func (t *terminalWriter) show(at int, p []byte) {
+	if t.crPending {
+		t.line.begin()
+		t.line.home()
+	}
+	if t.line.active {
+		t.line.refresh()
+		t.line.print(at, p)
+	}
+	if t.cr >= 0 {
+		if at, p = t.unwrap(at, p); len(p) == 0 {
+			return
+		}
+	}
+	t.settle()
+	t.joined.feed(at, p)
+	if n := len(p); p[n-1] == ' ' && (n > 1 && p[n-2] != ' ' || n == 1 && len(t.typed.text) > 0 && t.typed.text[len(t.typed.text)-1] > ' ') {
+		t.blank = at + n - 1
+		p = p[:n-1]
+	}
+	t.typed.add(at, p)
+}
+
+// unwrap decides what a carriage return in front of p means. Line editors write a blank or the first character of the next line at the
+// margin, to make the terminal wrap, and then a carriage return: what follows goes on where the line was. It returns what is left of p.
+func (t *terminalWriter) unwrap(at int, p []byte) (int, []byte) {
+	cr := t.cr
+	t.cr = -1
+	last := byte('\n')
+	if n := len(t.typed.text); n > 0 {
+		last = t.typed.text[n-1]
+	}
+	switch {
+	case last <= ' ' || p[0] <= ' ':
+	case t.blank >= 0:
+		t.blank = -1
+		return at, p
+	case last == p[0]:
+		return at + 1, p[1:]
+	}
+	t.settle()
+	t.typed.add(cr, []byte{'\n'})
+	t.lineText = len(t.typed.text)
+	return at, p
+}
+
+// settle gives the typed view what may not be part of a wrapped line any more.
+func (t *terminalWriter) settle() {
+	if t.blank >= 0 {
+		t.typed.add(t.blank, []byte{' '})
+		t.blank = -1
+	}
+}
+
+// newline ends the line.
+func (t *terminalWriter) newline(c byte) {
+	t.room = min(maxControls, t.room+controlsPerText)
+	t.separate(t.put([]byte{c}))
+	t.lineAt, t.blind = t.end(), false
+}
+
+// separate ends the line for what stands at at.
+func (t *terminalWriter) separate(at int) {
+	t.settle()
+	t.cr, t.crPending = -1, false
+	t.line.finish()
+	t.typed.add(at, []byte{'\n'})
+	t.joined.cut = true
+	t.lineAt, t.lineText = at, len(t.typed.text)
+}
+
+// carriageReturn moves to the begin of the line.
+func (t *terminalWriter) carriageReturn() {
+	if t.blind {
+		return
+	}
+	if t.room == 0 {
+		return
+	}
+	t.room--
+	at := t.put([]byte{'\r'})
+	t.joined.cut = true
+	if t.cr < 0 {
+		t.cr = at
+	}
+	if t.line.active {
+		t.line.refresh()
+		t.line.home()
+	} else {
+		t.crPending = true
+	}
+}
+
+// edited makes the line one that is edited, with the cursor where it is.
+func (t *terminalWriter) edited() *terminalLine {
+	t.line.begin()
+	t.line.refresh()
+	if t.crPending {
+		t.line.home()
+	}
+	return &t.line
+}
+
+// blinded is called when following the edits of a line would cost too much: nothing of it is passed on any more.
+func (t *terminalWriter) blinded() {
+	t.blind = true
+	t.settle()
+	mark := t.m.placeholder(nil, "terminal-line", nil, t.tally)
+	t.funcs = append(t.funcs, controlFunction{t.put(mark), len(mark), true})
+}
+
+// terminalView is one way to read the stream: text, and where each of its bytes stands.
+type terminalView struct {
+	text      []byte
+	runs      []textRun
+	from      int // where what is not decided begins in text
+	scan      scanner
+	swallow   textWriter // follows a value too long to hold
+	rank      int
+	onlyKnown bool
+}
+
+// textRun tells that the text from text on stands from at on. more bytes behind it belong to its last character: it was written
+// more than once.
+type textRun struct{ text, at, more int }
+
+// Ranks of views and what they find.
+const (
+	rankTyped = iota
+	rankScreen
+	rankKnown
+)
+
+// nowhere is where text stands that cannot be masked any more.
+const nowhere = -1 << 40
+
+// add appends p, which stands at at.
+func (v *terminalView) add(at int, p []byte) {
+	if len(p) == 0 {
+		return
+	}
+	if n := len(v.runs); n == 0 || v.runs[n-1].at+len(v.text)-v.runs[n-1].text != at || v.runs[n-1].more > 0 {
+		v.runs = append(v.runs, textRun{text: len(v.text), at: at})
+	}
+	v.text = append(v.text, p...)
+}
+
+// each calls f for the places where text[from:to] stands.
+func (v *terminalView) each(from, to int, f func(start, end int) bool) {
+	i, _ := slices.BinarySearchFunc(v.runs, from+1, func(r textRun, at int) int { return r.text - at })
+	for i = max(0, i-1); i < len(v.runs) && v.runs[i].text < to; i++ {
+		r, end := v.runs[i], len(v.text)
+		if i+1 < len(v.runs) {
+			end = v.runs[i+1].text
+		}
+		if to < end {
+			end, r.more = to, 0
+		}
+		start := max(from, r.text)
+		if r.at < 0 {
+			continue
+		}
+		if start < end && !f(r.at+start-r.text, r.at+end-r.text+r.more) {
+			return
+		}
+	}
+}
+
+// held returns where the first byte stands that is not decided and not emitted, with what is decided ending at from.
+func (v *terminalView) held(from, emitted int) int {
+	at := int(^uint(0) >> 1)
+	v.each(from, len(v.text), func(start, end int) bool {
+		if end > emitted {
+			at = min(at, max(start, emitted))
+		}
+		return end <= emitted || v.rank == rankScreen // the others are in order
+	})
+	return at
+}
+
+// decide searches what is not decided.
+func (v *terminalView) decide(t *terminalWriter, final bool) {
+	for {
+		if v.swallow.swallow != detect.Closed {
+			n := v.swallow.drop(v.text[v.from:])
+			v.mark(t, span{start: v.from, end: v.from + n}, true)
+			v.from += n
+			if v.swallow.swallow != detect.Closed {
+				break
+			}
+		}
+		before := v.from
+		spans, safe := v.find(v.from, final)
+		for _, sp := range spans {
+			v.mark(t, sp, false)
+		}
+		v.from = safe
+		if n := len(spans); n > 0 && spans[n-1].open != detect.Closed {
+			v.swallow.swallow, v.swallow.quote, v.swallow.key = spans[n-1].open, spans[n-1].quote, 0
+			continue
+		}
+		if !final || v.from == len(v.text) || v.from == before {
+			break
+		}
+	}
+	if keep := min(v.from-detect.Context, len(v.text)-maxLine); keep > lexAtOnce/2 {
+		v.forget(keep)
+		if v.rank == rankTyped {
+			t.lineText = max(0, t.lineText-keep)
+		}
+	}
+}
+
+func (v *terminalView) find(from int, final bool) ([]span, int) {
+	if v.onlyKnown {
+		return v.scan.scanKnown(v.text, from, final)
+	}
+	return v.scan.scan(v.text, from, final)
+}
+
+// forget drops the first n bytes of the text.
+func (v *terminalView) forget(n int) {
+	i, _ := slices.BinarySearchFunc(v.runs, n+1, func(r textRun, at int) int { return r.text - at })
+	i = max(0, i-1)
+	v.runs = v.runs[:copy(v.runs, v.runs[i:])]
+	for i := range v.runs {
+		v.runs[i].text -= n
+	}
+	if v.runs[0].text < 0 {
+		v.runs[0].at -= v.runs[0].text
+		v.runs[0].text = 0
+	}
+	v.text = v.text[:copy(v.text, v.text[n:])]
+	v.from -= n
+}
+
+// quiet is how far the text may be shown when no more comes.
+func (v *terminalView) quiet() int {
+	to := len(v.text)
+	if v.from == to {
+		return to
+	}
+	for _, set := range v.scan.m.sets {
+		to = min(to, v.from+set.Hold(v.text[v.from:]))
+	}
+	if !v.onlyKnown {
+		to = min(to, max(v.from, v.scan.m.e.detect.Quiet(v.text, v.from)))
+	}
+	// What would be masked if this were all is not shown either.
+	if spans, _ := v.find(v.from, true); len(spans) > 0 {
+		to = min(to, spans[0].start)
+	}
+	return to
+}
+
+// mark marks where a span of the text stands.
+func (v *terminalView) mark(t *terminalWriter, sp span, silent bool) {
+	k := terminalMark{kind: sp.kind, rank: v.rank}
+	if sp.value != nil {
+		k.rank = rankKnown
+	}
+	k.at = int(^uint(0) >> 1)
+	v.each(sp.start, sp.end, func(start, end int) bool {
+		k.at, k.to = min(k.at, start), max(k.to, end)
+		return true
+	})
+	if k.to <= t.emitted {
+		return
+	}
+	if !silent {
+		value := sp.value
+		if value == nil {
+			value = v.text[sp.start:sp.end]
+		}
+		k.text = t.m.placeholder(nil, k.kind, value, nil)
+	}
+	if !v.onlyKnown {
+		k.start, k.end = k.at, k.to
+		t.mark(k)
+		return
+	}
+	// What stands at the edges of lines inside the secret stays.
+	v.each(sp.start, sp.end, func(start, end int) bool {
+		k.start, k.end = start, end
+		t.mark(k)
+		if end > t.emitted {
+			k.text = nil
+		}
+		return true
+	})
+}

@@ -21,6 +21,8 @@ const (
 	controlsPerText = 64
 	// lexAtOnce is how much of a Write is read before what is decided is passed on, in bytes.
 	lexAtOnce = 64 << 10
+	// What is held is searched again when one part in maxShare of what is more than 1 KiB of it is new, so that many short Writes cost no more than a long one.
+	maxShare = 16
 )
 
 // terminalWriter masks what goes to a terminal. It reads the stream three ways at once, as text is typed, as it stands on
@@ -47,6 +49,7 @@ type terminalWriter struct {
 	typed  terminalView
 	screen terminalView
 	joined joinedView
+	mixed  mixedView
 	line   terminalLine
 	room   int // bytes of control functions that are paid for
 	blind  bool
@@ -78,6 +81,7 @@ func newTerminal(m *Masker, w sink, t *weir.Tally) *terminalWriter {
 	tw.typed.scan.m, tw.screen.scan.m, tw.joined.scan.m = m, m, m
 	tw.screen.rank = rankScreen
 	tw.joined.rank, tw.joined.onlyKnown = rankKnown, true
+	tw.mixed.scan.m, tw.mixed.rank, tw.mixed.onlyKnown = m, rankKnown, true
 	tw.line.t, tw.line.credit = tw, maxControls
 	return tw
 }
@@ -89,7 +93,7 @@ func (t *terminalWriter) Write(p []byte) (int, error) {
 		part := p[:min(len(p), lexAtOnce)]
 		p = p[len(part):]
 		t.read(part)
-		t.decide(false)
+		t.decide(false, false)
 		t.pass(max(t.lineAt, t.end()-maxLine))
 	}
 	if t.err != nil {
@@ -104,7 +108,7 @@ func (t *terminalWriter) Flush() error {
 		return t.err
 	}
 	t.line.show(len(t.line.cells))
-	t.decide(false)
+	t.decide(false, true)
 	to := t.end()
 	for _, v := range t.views() {
 		to = min(to, v.held(v.quiet(), t.emitted))
@@ -121,22 +125,25 @@ func (t *terminalWriter) Close() error {
 	t.finishReading()
 	t.settle()
 	t.line.finish()
-	t.decide(true)
+	t.decide(true, true)
 	t.emit(t.end())
 	return t.err
 }
 
-func (t *terminalWriter) views() [3]*terminalView {
-	return [3]*terminalView{&t.typed, &t.screen, &t.joined.terminalView}
+func (t *terminalWriter) views() [4]*terminalView {
+	return [4]*terminalView{&t.typed, &t.screen, &t.joined.terminalView, &t.mixed.terminalView}
 }
 
 // end is where in the stream the next byte will stand.
 func (t *terminalWriter) end() int { return t.emitted + len(t.buf) - t.first }
 
-// decide searches all views.
-func (t *terminalWriter) decide(final bool) {
+// decide searches all views; those where little is new only if it must be now.
+func (t *terminalWriter) decide(final, now bool) {
 	for _, v := range t.views() {
-		v.decide(t, final)
+		fresh, held := len(v.text)-v.seen, len(v.text)-v.from
+		if final || fresh > 0 && (now || fresh > (held-1<<10)/maxShare) {
+			v.decide(t, final)
+		}
 	}
 }
 
@@ -266,6 +273,7 @@ func (t *terminalWriter) putFunction(p []byte, keep bool) (at int, held bool) {
 	}
 	t.room -= len(p)
 	at = t.put(p)
+	t.mixed.function(at, p)
 	t.funcs = append(t.funcs, controlFunction{at, len(p), keep})
 	return at, true
 }
@@ -278,6 +286,7 @@ func (t *terminalWriter) text(p []byte) {
 		return
 	}
 	at := t.put(p)
+	t.mixed.behind(at, p)
 	t.show(at, p)
 }
 
@@ -398,6 +407,7 @@ type terminalView struct {
 	text      []byte
 	runs      []textRun
 	from      int // where what is not decided begins in text
+	seen      int // how much of text was searched
 	scan      scanner
 	swallow   textWriter // follows a value too long to hold
 	rank      int
@@ -487,6 +497,7 @@ func (v *terminalView) decide(t *terminalWriter, final bool) {
 			break
 		}
 	}
+	v.seen = len(v.text)
 	if keep := min(v.from-detect.Context, len(v.text)-maxLine); keep > lexAtOnce/2 {
 		v.forget(keep)
 		if v.rank == rankTyped {
@@ -516,6 +527,7 @@ func (v *terminalView) forget(n int) {
 	}
 	v.text = v.text[:copy(v.text, v.text[n:])]
 	v.from -= n
+	v.seen -= n
 }
 
 // quiet is how far the text may be shown when no more comes.

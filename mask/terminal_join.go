@@ -94,6 +94,35 @@ func (j *joinedView) resolve() {
 	j.pieces, j.edge, j.cut, j.loose = j.pieces[:0], j.edge[:0], false, false
 }
 
+// mixedView is control functions and the text behind them, as they stand in the stream: an unfinished function takes the first byte
+// of what follows for its own. Only known secrets are searched in it.
+type mixedView struct {
+	terminalView
+	left int // how much of the text that follows still goes in
+}
+
+// function takes a control function.
+func (v *mixedView) function(at int, p []byte) {
+	for _, set := range v.scan.m.sets {
+		v.left = max(v.left, set.MaxPattern())
+	}
+	if v.left > 0 {
+		v.add(at, p)
+	}
+}
+
+// behind takes text.
+func (v *mixedView) behind(at int, p []byte) {
+	if v.left == 0 {
+		return
+	}
+	n := min(v.left, len(p))
+	v.add(at, p[:n])
+	if v.left -= n; v.left == 0 {
+		v.add(nowhere, []byte{'\n'})
+	}
+}
+
 // scanKnown finds the known secrets in b[from:]; from, final and safe are as for scan.
 func (s *scanner) scanKnown(b []byte, from int, final bool) (spans []span, safe int) {
 	s.spans = s.spans[:0]

@@ -86,8 +86,10 @@ func maskFormat(name string, in *bufio.Reader) (weir.Format, error) {
 		return weir.FormatHTML, nil
 	case "sse":
 		return weir.FormatSSE, nil
+	case "terminal":
+		return weir.FormatTerminal, nil
 	}
-	return weir.FormatUnknown, fmt.Errorf("there is no format %q: use auto, text, json, form, xml, html or sse", name)
+	return weir.FormatUnknown, fmt.Errorf("there is no format %q: use auto, text, json, form, xml, html, sse or terminal", name)
 }
 
 // sniff waits for one byte that is no blank and judges by what is there then. Whatever it takes the input for, all is

@@ -10,7 +10,7 @@ import (
 
 type maskCmd struct {
 	Files    []string `arg:"" optional:"" help:"Files to read, one after the other; standard input when there is none." type:"existingfile"`
-	Format   string   `help:"How the input is laid out: ${enum}." enum:"auto,text,json,form,xml,html,sse" default:"auto"`
+	Format   string   `help:"How the input is laid out: ${enum}." enum:"auto,text,json,form,xml,html,sse,terminal" default:"auto"`
 	Field    []string `help:"Another name whose values are secret; may be repeated." placeholder:"NAME"`
 	Disable  []string `help:"A detector not to use; may be repeated." placeholder:"KIND"`
 	Summary  bool     `help:"Tell on standard error how many values of which kind were masked."`

@@ -272,7 +272,7 @@ func (t *terminalWriter) sequence(params []byte, final byte) {
 		line := t.edited()
 		line.erase(line.cur, line.cur+max(n, 1), at)
 	case 'b':
-		t.again(at, max(n, 1))
+		t.repeat(at, max(n, 1))
 	case 'K':
 		t.eraseLine(n, at)
 	case 'J':
@@ -306,8 +306,8 @@ func (t *terminalWriter) eraseLine(n, at int) {
 	}
 }
 
-// again shows the last character n times more.
-func (t *terminalWriter) again(at, n int) {
+// repeat shows the last character n times more.
+func (t *terminalWriter) repeat(at, n int) {
 	const most = 256
 	text := t.typed.text
 	if t.blank >= 0 || len(text) == 0 || n > most {
@@ -322,6 +322,7 @@ func (t *terminalWriter) again(at, n int) {
 	for range n {
 		t.show(at, char)
 	}
+	t.relieve()
 }
 
 // first is the first number of params.

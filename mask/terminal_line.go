@@ -65,30 +65,22 @@ func (l *terminalLine) begin() {
 	l.show(l.cur - 1)
 }
 
-// print writes a character or a run of ASCII.
-func (l *terminalLine) print(at int, p []byte) {
+// write writes a character or a run of ASCII.
+func (l *terminalLine) write(at int, p []byte) {
 	if p[0] >= 0x80 {
-		l.printCell(newCell(at, p))
+		l.put(newCell(at, p))
 		return
 	}
 	for i := range p {
-		if !l.active {
-			return
-		}
-		l.printCell(newCell(at+i, p[i:i+1]))
+		l.put(newCell(at+i, p[i:i+1]))
 	}
 }
 
-func (l *terminalLine) printCell(c cell) {
+func (l *terminalLine) put(c cell) {
 	blank := c.n == 1 && c.text[0] == ' '
 	switch {
 	case l.cur == len(l.cells):
-		if l.cur >= maxLine {
-			// So long a line is not edited any more.
-			l.finish()
-			l.t.lineText = len(l.t.typed.text)
-			return
-		}
+		l.shorten()
 		if !blank || !l.stale {
 			l.resume()
 		}
@@ -114,6 +106,16 @@ func (l *terminalLine) printCell(c cell) {
 		l.cells[l.cur] = c
 	}
 	l.cur++
+}
+
+// shorten forgets the first half of a line that is too long to be edited as a whole. The cursor is at its end.
+func (l *terminalLine) shorten() {
+	if len(l.cells) < 2*maxLine {
+		return
+	}
+	l.show(maxLine)
+	l.cells = l.cells[:copy(l.cells, l.cells[maxLine:])]
+	l.cur, l.shown = l.cur-maxLine, max(0, l.shown-maxLine)
 }
 
 // change shows all of the line before a part of it goes.
@@ -145,6 +147,7 @@ func (l *terminalLine) again(to int) {
 	l.newline()
 	l.shown, l.stale = from, false
 	l.show(to)
+	l.t.relieve()
 }
 
 // pay pays for work on n cells. When there is too much of it for the text that came, the rest of the line is not passed on.
@@ -198,8 +201,8 @@ func (l *terminalLine) forward(n, at int) {
 	for ; n > 0 && l.cur < len(l.cells); n-- {
 		l.cur++
 	}
-	for n = min(n, maxLine); n > 0 && l.active; n-- {
-		l.printCell(newCell(at, []byte{' '}))
+	for n = min(n, maxLine); n > 0; n-- {
+		l.put(newCell(at, []byte{' '}))
 	}
 }
 
@@ -230,7 +233,7 @@ func (l *terminalLine) remove(n int) {
 
 // insert puts n blanks in at the cursor.
 func (l *terminalLine) insert(n, at int) {
-	if n = min(n, maxLine-len(l.cells)); n <= 0 || l.cur == len(l.cells) {
+	if n = min(n, 2*maxLine-len(l.cells)); n <= 0 || l.cur == len(l.cells) {
 		return
 	}
 	l.change()

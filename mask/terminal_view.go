@@ -1,0 +1,191 @@
+package mask
+
+import (
+	"slices"
+
+	"weir/mask/detect"
+)
+
+// terminalView is one way to read the stream: text, and where each of its bytes stands.
+type terminalView struct {
+	text      []byte
+	runs      []textRun
+	from      int // where what is not decided begins in text
+	seen      int // how much of text was searched
+	scan      scanner
+	swallow   textWriter // follows a value too long to hold
+	rank      int
+	onlyKnown bool
+}
+
+// textRun tells that the text from text on stands from at on. more bytes behind it belong to its last character: it was written
+// more than once.
+type textRun struct{ text, at, more int }
+
+// Ranks of views and what they find.
+const (
+	rankTyped = iota
+	rankScreen
+	rankKnown
+)
+
+// nowhere is where text stands that cannot be masked any more.
+const nowhere = -1 << 40
+
+// add appends p, which stands at at.
+func (v *terminalView) add(at int, p []byte) {
+	if len(p) == 0 {
+		return
+	}
+	if n := len(v.runs); n == 0 || v.runs[n-1].at+len(v.text)-v.runs[n-1].text != at || v.runs[n-1].more > 0 {
+		v.runs = append(v.runs, textRun{text: len(v.text), at: at})
+	}
+	v.text = append(v.text, p...)
+}
+
+// each calls f for the places where text[from:to] stands.
+func (v *terminalView) each(from, to int, f func(start, end int) bool) {
+	i, _ := slices.BinarySearchFunc(v.runs, from+1, func(r textRun, at int) int { return r.text - at })
+	for i = max(0, i-1); i < len(v.runs) && v.runs[i].text < to; i++ {
+		r, end := v.runs[i], len(v.text)
+		if i+1 < len(v.runs) {
+			end = v.runs[i+1].text
+		}
+		if to < end {
+			end, r.more = to, 0
+		}
+		start := max(from, r.text)
+		if r.at < 0 {
+			continue
+		}
+		if start < end && !f(r.at+start-r.text, r.at+end-r.text+r.more) {
+			return
+		}
+	}
+}
+
+// held returns where the first byte stands that is not decided and not emitted, with what is decided ending at from.
+func (v *terminalView) held(from, emitted int) int {
+	at := int(^uint(0) >> 1)
+	v.each(from, len(v.text), func(start, end int) bool {
+		if end > emitted {
+			at = min(at, max(start, emitted))
+		}
+		return end <= emitted || v.rank == rankScreen // the others are in order
+	})
+	return at
+}
+
+// decide searches what is not decided.
+func (v *terminalView) decide(t *terminalWriter, final bool) {
+	for {
+		if v.swallow.swallow != detect.Closed {
+			n := v.swallow.drop(v.text[v.from:])
+			v.mark(t, span{start: v.from, end: v.from + n}, true)
+			v.from += n
+			if v.swallow.swallow != detect.Closed {
+				break
+			}
+		}
+		before := v.from
+		spans, safe := v.find(v.from, final)
+		for _, sp := range spans {
+			v.mark(t, sp, false)
+		}
+		v.from = safe
+		if n := len(spans); n > 0 && spans[n-1].open != detect.Closed {
+			v.swallow.swallow, v.swallow.quote, v.swallow.key = spans[n-1].open, spans[n-1].quote, 0
+			continue
+		}
+		if !final || v.from == len(v.text) || v.from == before {
+			break
+		}
+	}
+	v.seen = len(v.text)
+	if keep := min(v.from-detect.Context, len(v.text)-maxLine); keep > lexAtOnce/2 {
+		v.forget(keep)
+		if v.rank == rankTyped {
+			t.lineText = max(0, t.lineText-keep)
+		}
+	}
+}
+
+func (v *terminalView) find(from int, final bool) ([]span, int) {
+	if v.onlyKnown {
+		return v.scan.scanKnown(v.text, from, final)
+	}
+	return v.scan.scan(v.text, from, final)
+}
+
+// forget drops the first n bytes of the text.
+func (v *terminalView) forget(n int) {
+	i, _ := slices.BinarySearchFunc(v.runs, n+1, func(r textRun, at int) int { return r.text - at })
+	i = max(0, i-1)
+	v.runs = v.runs[:copy(v.runs, v.runs[i:])]
+	for i := range v.runs {
+		v.runs[i].text -= n
+	}
+	if v.runs[0].text < 0 {
+		v.runs[0].at -= v.runs[0].text
+		v.runs[0].text = 0
+	}
+	v.text = v.text[:copy(v.text, v.text[n:])]
+	v.from -= n
+	v.seen -= n
+}
+
+// quiet is how far the text may be shown when no more comes.
+func (v *terminalView) quiet() int {
+	to := len(v.text)
+	if v.from == to {
+		return to
+	}
+	for _, set := range v.scan.m.sets {
+		to = min(to, v.from+set.Hold(v.text[v.from:]))
+	}
+	if !v.onlyKnown {
+		to = min(to, max(v.from, v.scan.m.e.detect.Quiet(v.text, v.from)))
+	}
+	// What would be masked if this were all is not shown either.
+	if spans, _ := v.find(v.from, true); len(spans) > 0 {
+		to = min(to, spans[0].start)
+	}
+	return to
+}
+
+// mark marks where a span of the text stands.
+func (v *terminalView) mark(t *terminalWriter, sp span, silent bool) {
+	k := terminalMark{kind: sp.kind, rank: v.rank}
+	if sp.value != nil {
+		k.rank = rankKnown
+	}
+	k.at = int(^uint(0) >> 1)
+	v.each(sp.start, sp.end, func(start, end int) bool {
+		k.at, k.to = min(k.at, start), max(k.to, end)
+		return true
+	})
+	if k.to <= t.emitted {
+		return
+	}
+	if !silent {
+		value := sp.value
+		if value == nil {
+			value = v.text[sp.start:sp.end]
+		}
+		k.text = t.m.placeholder(nil, k.kind, value, nil)
+	}
+	if !v.onlyKnown {
+		k.start, k.end = k.at, k.to
+		t.mark(k)
+		return
+	}
+	// What stands at the edges of lines inside the secret stays.
+	v.each(sp.start, sp.end, func(start, end int) bool {
+		k.start, k.end = start, end
+		t.mark(k)
+		if end > t.emitted {
+			k.text = nil
+		}
+		return true
+	})
+}

@@ -1,6 +1,6 @@
 // Package mask replaces every secret in what it is given by a placeholder: values whose name says so, values that
 // look like credentials, and the exact values the gateway holds. It knows the shapes that answers come
-// in (text, JSON, forms, multipart, HTML, XML, event streams, opaque bytes) and works on streams of any length in constant memory: it
+// in (text, JSON, forms, multipart, HTML, XML, event streams, terminals, opaque bytes) and works on streams of any length in constant memory: it
 // holds back only bytes that may still become a secret.
 //
 // It never passes on what it could not look into: input that breaks its format is masked as text. It is pure; an

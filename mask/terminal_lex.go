@@ -78,10 +78,31 @@ func (t *terminalWriter) read(p []byte) {
 				p = p[n:]
 				continue
 			}
+			if n := l.whole(p); n > 0 {
+				t.endControl(true)
+				p = p[n:]
+				continue
+			}
 			t.c0(p[0])
 		}
 		p = p[1:]
 	}
+}
+
+// whole takes a CSI sequence that is in p as a whole, as most are, and returns its length.
+func (l *terminalLexer) whole(p []byte) int {
+	if len(p) < 3 || p[0] != esc || p[1] != '[' {
+		return 0
+	}
+	i := 2
+	for i < len(p) && i < maxControl && p[i] >= ' ' && p[i] < '@' {
+		i++
+	}
+	if i == len(p) || p[i] < '@' || p[i] >= del {
+		return 0
+	}
+	l.state, l.held, l.begin, l.long = lexCSI, append(l.held[:0], p[:i+1]...), 2, false
+	return i + 1
 }
 
 // finishReading takes what is not complete as it stands.

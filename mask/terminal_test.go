@@ -349,3 +349,56 @@ func BenchmarkTerminal(b *testing.B) {
 		})
 	}
 }
+
+func TestLongValuesOnATerminalNeitherLeakNorPileUp(t *testing.T) {
+	m := terminalMasker(t)
+	secret := strings.Repeat("Zx9\x1b[m", 50_000)
+	for _, c := range []struct{ name, in, end string }{
+		{"value", "x password=" + secret + " a: 1", " a: 1"},
+		{"quoted", `x password="` + secret + `" a: 1`, `" a: 1`},
+		{"line", "password: " + secret + "\r\na: 1", "\r\na: 1"},
+		{"key", "-----BEGIN PRIVATE KEY-----\r\n" + secret + "\r\n-----END PRIVATE KEY----- a: 1", " a: 1"},
+	} {
+		for _, n := range []int{1 << 20, 1000} {
+			got := unflushed(t, m, c.in, func() int { return n })
+			if strings.Contains(got, "Zx9") || strings.Contains(got, "Z") || !strings.HasSuffix(got, c.end) || strings.Count(got, "[masked:") != 1 {
+				t.Errorf("%s in pieces of %d: %d bytes: %.80q … %q", c.name, n, len(got), got, got[max(0, len(got)-80):])
+			}
+		}
+	}
+}
+
+func TestATerminalIsTallied(t *testing.T) {
+	var tally weir.Tally
+	w, err := terminalMasker(t).Stream(&bytes.Buffer{}, weir.Shape{Format: weir.FormatTerminal}, &tally)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The screen view finds the same again; it counts once. The clipboard counts, the title too.
+	in := "x password=hunX\b \bter2 \x1b[1m" + plainCanary + "\r\n\x1b]0;" + plainCanary + "\a\x1b]52;c;" + base64.StdEncoding.EncodeToString([]byte("a "+plainCanary)) + "\a"
+	if _, err := w.Write([]byte(in)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int{}
+	tally.Each(func(kind string, n int) { got[kind] = n })
+	if got["field"] != 1 || got["known"] != 3 || len(got) != 2 {
+		t.Error(got)
+	}
+}
+
+type broken struct{ n int }
+
+func (b *broken) Write([]byte) (int, error) { b.n++; return 0, bytes.ErrTooLarge }
+
+func TestATerminalStopsAtAnError(t *testing.T) {
+	var b broken
+	w, _ := terminalMasker(t).Stream(&b, weir.Shape{Format: weir.FormatTerminal}, nil)
+	_, _ = w.Write([]byte("a\r\nb\r\n"))
+	_, err := w.Write([]byte("c\r\n"))
+	if err == nil || w.Flush() == nil || w.Close() == nil || b.n != 1 {
+		t.Error(err, b.n)
+	}
+}

@@ -134,21 +134,39 @@ type scanner struct {
 	found []detect.Finding
 	known []known.Span
 	spans []span
+	one   stream // of scan
+}
+
+// stream is how far a text that comes in parts was searched. The zero value has searched nothing.
+type stream struct {
+	state detect.State
+	at    int    // before it, the detectors have decided
+	spans []span // what they found and the caller has not got yet
+}
+
+// shift follows a buffer from which the first n bytes were taken.
+func (st *stream) shift(n int) {
+	st.at -= n
+	for i := range st.spans {
+		sp := &st.spans[i]
+		sp.from, sp.start, sp.end = sp.from-n, sp.start-n, sp.end-n
+	}
 }
 
 // scan finds what to replace in b[from:]; see detect.Set.Find for from, final and safe.
 func (s *scanner) scan(b []byte, from int, final bool) (spans []span, safe int) {
-	var st detect.State
-	return s.next(&st, b, from, final)
+	s.one.state, s.one.at, s.one.spans = detect.State{}, from, s.one.spans[:0]
+	return s.next(&s.one, b, from, final)
 }
 
-// next is scan for a text that comes in parts.
-func (s *scanner) next(st *detect.State, b []byte, from int, final bool) (spans []span, safe int) {
-	s.spans = s.spans[:0]
-	s.found, safe = s.m.e.detect.FindNext(st, s.found[:0], b, from, final)
+// next is scan for a text that comes in parts. The detectors go on where they stopped, though known secrets may keep the caller further back.
+func (s *scanner) next(st *stream, b []byte, from int, final bool) (spans []span, safe int) {
+	st.at = max(st.at, from)
+	s.found, st.at = s.m.e.detect.FindNext(&st.state, s.found[:0], b, st.at, final)
 	for _, f := range s.found {
-		s.spans = append(s.spans, span{from: f.From, start: f.Start, end: f.End, kind: f.Rule.Kind, open: f.Open, quote: f.Quote})
+		st.spans = append(st.spans, span{from: f.From, start: f.Start, end: f.End, kind: f.Rule.Kind, open: f.Open, quote: f.Quote})
 	}
+	s.spans, safe = append(s.spans[:0], st.spans...), st.at
 	for _, set := range s.m.sets {
 		s.known = set.Find(s.known[:0], b[from:])
 		for _, k := range s.known {
@@ -171,6 +189,11 @@ func (s *scanner) next(st *detect.State, b []byte, from int, final bool) (spans 
 	if n := len(s.spans); n > 0 && s.spans[n-1].open != detect.Closed {
 		safe = s.spans[n-1].end
 	}
+	n := 0
+	for n < len(st.spans) && st.spans[n].start < safe {
+		n++
+	}
+	st.spans = st.spans[:copy(st.spans, st.spans[n:])]
 	return s.spans, safe
 }
 

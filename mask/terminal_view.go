@@ -13,6 +13,7 @@ type terminalView struct {
 	from      int // where what is not decided begins in text
 	seen      int // how much of text was searched
 	scan      scanner
+	state     stream
 	swallow   textWriter // follows a value too long to hold
 	rank      int
 	onlyKnown bool
@@ -114,7 +115,7 @@ func (v *terminalView) find(from int, final bool) ([]span, int) {
 	if v.onlyKnown {
 		return v.scan.scanKnown(v.text, from, final)
 	}
-	return v.scan.scan(v.text, from, final)
+	return v.scan.next(&v.state, v.text, from, final)
 }
 
 // forget drops the first n bytes of the text.
@@ -132,6 +133,7 @@ func (v *terminalView) forget(n int) {
 	v.text = v.text[:copy(v.text, v.text[n:])]
 	v.from -= n
 	v.seen -= n
+	v.state.shift(n)
 }
 
 // quiet is how far the text may be shown when no more comes.
@@ -144,10 +146,13 @@ func (v *terminalView) quiet() int {
 		to = min(to, v.from+set.Hold(v.text[v.from:]))
 	}
 	if !v.onlyKnown {
-		to = min(to, max(v.from, v.scan.m.e.detect.Quiet(v.text, v.from)))
+		to = min(to, max(v.from, v.scan.m.e.detect.Quiet(&v.state.state, v.text, max(v.from, v.state.at))))
 	}
 	// What would be masked if this were all is not shown either.
-	if spans, _ := v.find(v.from, true); len(spans) > 0 {
+	state := stream{state: v.state.state.Clone(), at: v.state.at, spans: slices.Clone(v.state.spans)}
+	spans, _ := v.find(v.from, true)
+	v.state = state
+	if len(spans) > 0 {
 		to = min(to, spans[0].start)
 	}
 	return to

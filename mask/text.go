@@ -17,7 +17,7 @@ type textWriter struct {
 	w     sink
 	tally *weir.Tally
 	scan  scanner
-	state detect.State
+	state stream
 	err   error
 
 	buf  []byte // context already passed on, then what is held
@@ -82,6 +82,7 @@ func (t *textWriter) pass(final bool) error {
 	if keep := t.from - detect.Context; keep >= slack {
 		t.buf = t.buf[:copy(t.buf, t.buf[keep:])]
 		t.from = detect.Context
+		t.state.shift(keep)
 	}
 	if len(t.out) == 0 {
 		return nil

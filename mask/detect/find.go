@@ -51,7 +51,7 @@ func (f *finder) find(from int) (stopped bool) {
 // an issuer's prefix has opened and that has no end yet. Names and prefixes are shown; Find wants them again all the same. st, b and from are
 // as for FindNext with final unset; st is not changed. It does not keep b.
 func (s *Set) Quiet(st *State, b []byte, from int) int {
-	f := finder{s: s, b: b, done: from, safe: len(b), quiet: -1, st: *st}
+	f := finder{s: s, b: b, done: from, safe: len(b), quiet: -1, st: st.Clone()}
 	switch stopped := f.find(from); {
 	case !stopped:
 		return len(b)

@@ -26,6 +26,16 @@ type tables struct {
 	table   table // that is being created
 }
 
+// Clone returns a State that does not change with st.
+func (st *State) Clone() State {
+	c := *st
+	if c.tables != nil {
+		t := *c.tables
+		c.tables = &t
+	}
+	return c
+}
+
 type column uint8
 
 const (

@@ -1,17 +1,20 @@
 // Package known finds the exact secrets that the gateway holds, in every encoding they are likely to be
-// printed in: raw, URL, form, JSON, HTML, SQL and shell escapes, base64 at its three offsets, hexadecimal, UTF-16LE
-// and reversed.
+// printed in: raw and reversed; URL once and twice, form, quoted-printable; JSON, YAML, HTML, SQL, CSV, shell, C and properties escapes; every
+// character escaped; hexadecimal with and without separators, base32 and base64 at all offsets, also where lines are wrapped; UTF-16,
+// and base64 of it.
 //
-// A Set is immutable and safe for concurrent use; finding allocates nothing unless something is found.
-// The package must never say a value in an error.
+// A Set is immutable and safe for concurrent use, a Live set changes and is, too; finding allocates nothing unless something is
+// found. The package must never say a value in an error.
 package known
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
-	"sort"
+	"sync"
 )
 
 const (
@@ -19,12 +22,17 @@ const (
 	MinLength = 6
 	// ShortLength is the length below which a secret may turn up by chance.
 	ShortLength = 12
+	// MaxLength is the longest secret that can be searched for, in bytes.
+	MaxLength = 64 << 10
 
 	minPattern = 6
-	stride     = 8
-	longest    = 64 << 10
-	// longPattern is the length from which every alignment of the stride holds a whole window.
-	longPattern = 2*stride - 1
+	// maxPattern is the longest pattern, in bytes: longer spellings are searched for in pieces. It bounds what Hold
+	// holds, and so how often bytes are looked at again.
+	maxPattern = 4 << 10
+	// longPattern is the length from which a pattern is found by windows of eight bytes at every eighth.
+	longPattern = 15
+	// maxText is the most that the spellings of all secrets may take, in bytes.
+	maxText = 1 << 31
 )
 
 // Entry is one secret. Name is what masks and warnings call it; Value is not kept by reference.
@@ -39,99 +47,144 @@ type Warning struct {
 	Text string
 }
 
-// Span is one occurrence: b[Start:End] is a spelling of entry Entry.
+// Span is where something was found: b[Start:End] holds a spelling of entry Entry, and of others if they overlap it.
 type Span struct{ Start, End, Entry int }
 
+// pattern is a spelling or a piece of one: text[at:at+size].
 type pattern struct {
-	bytes []byte
-	entry int
-}
-
-// window points to where in which pattern eight bytes stand.
-type window struct {
-	pattern int32
-	offset  int32
+	at, size uint32
+	entry    int32
+	parent   int32 // the longest other pattern that this one begins with, or -1
 }
 
 // Set is what is searched for. A nil Set finds nothing.
 type Set struct {
-	names    []string
-	values   [][]byte
-	patterns []pattern
+	entries  []Entry
+	text     []byte
+	patterns []pattern // in the order of their bytes, none twice
 	maxLen   int
 
-	// Long patterns: eight windows each, probed at every eighth byte.
-	windows map[uint64][]window
-	filter  []uint64 // bitmap over a hash of the window
-	// Short patterns: by their first four bytes, probed at every byte.
-	heads      map[uint32][]int32
-	headFilter []uint64 // bitmap over the first two bytes; nil without short patterns
-	// Every pattern by its first two bytes, for Hold.
-	starts []uint64
+	long  *index // patterns of longPattern bytes and more; nil without
+	short *index // shorter ones; nil without
+
+	beginnings beginnings
+	views      sync.Pool // of *view
 }
 
-// Build makes a Set. A secret shorter than MinLength or absurdly long is an error that names it.
+// Build makes a Set. A secret shorter than MinLength or longer than MaxLength is an error that names it.
 func Build(entries []Entry) (*Set, []Warning, error) {
-	s := &Set{windows: map[uint64][]window{}, heads: map[uint32][]int32{}, starts: make([]uint64, 1024)}
 	var warnings []Warning
-	seen := map[string]bool{}
-	for i, e := range entries {
+	s := &Set{}
+	for _, e := range entries {
 		switch n := len(e.Value); {
 		case n < MinLength:
 			return nil, nil, fmt.Errorf("secret %q has fewer than %d bytes and cannot be masked; use a longer one", e.Name, MinLength)
-		case n > longest:
-			return nil, nil, fmt.Errorf("secret %q has more than %d bytes; is it the right file?", e.Name, longest)
+		case n > MaxLength:
+			return nil, nil, fmt.Errorf("secret %q has more than %d bytes; is it the right file?", e.Name, MaxLength)
 		case n < ShortLength:
 			warnings = append(warnings, Warning{e.Name, fmt.Sprintf("has fewer than %d bytes: easy to guess, and other text may be masked by chance", ShortLength)})
 		}
-		s.names = append(s.names, e.Name)
-		s.values = append(s.values, bytes.Clone(e.Value))
-		for _, form := range forms(string(e.Value)) {
-			if len(form) < minPattern || seen[form] {
-				continue
-			}
-			seen[form] = true
-			s.patterns = append(s.patterns, pattern{[]byte(form), i})
-			s.maxLen = max(s.maxLen, len(form))
+		if ordinary(e.Value) {
+			warnings = append(warnings, Warning{e.Name, "is an ordinary word or hardly varies: easy to guess, and ordinary text is masked"})
 		}
+		s.entries = append(s.entries, Entry{e.Name, bytes.Clone(e.Value)})
 	}
-	s.index()
+	if err := s.build(); err != nil {
+		return nil, nil, err
+	}
 	return s, warnings, nil
 }
 
-func (s *Set) index() {
-	bits := 1 << 12
-	for bits < 64*len(s.patterns)*stride && bits < 1<<24 {
-		bits <<= 1
+// Join makes one Set of several, to be searched for in one pass. The entries keep their order, and those of later sets
+// come behind those of earlier ones. It takes as long as building them; nil sets are left out.
+func Join(sets ...*Set) (*Set, error) {
+	s := &Set{}
+	for _, o := range sets {
+		if o != nil {
+			s.entries = append(s.entries, o.entries...)
+		}
 	}
-	s.filter = make([]uint64, bits/64)
-	for i, p := range s.patterns {
-		set(s.starts, uint64(binary.LittleEndian.Uint16(p.bytes)))
-		if len(p.bytes) < longPattern {
-			if s.headFilter == nil {
-				s.headFilter = make([]uint64, 1024)
+	return s, s.build()
+}
+
+func (s *Set) build() error {
+	sp := speller{seen: map[string]struct{}{}}
+	for i, e := range s.entries {
+		for _, form := range sp.spell(string(e.Value)) {
+			if len(s.text)+len(form) > maxText {
+				return errors.New("the secrets are too many and too long to be masked")
 			}
-			set(s.headFilter, uint64(binary.LittleEndian.Uint16(p.bytes)))
-			h := binary.LittleEndian.Uint32(p.bytes)
-			s.heads[h] = append(s.heads[h], int32(i))
+			s.put(form, int32(i))
+		}
+	}
+	s.sort()
+	x := int(s.shortest())
+	s.long = newIndex(s, 8, 8, func(p *pattern) bool { return p.size >= longPattern })
+	s.short = newIndex(s, 4, min(4, x-3), func(p *pattern) bool { return p.size < longPattern })
+	s.beginnings = newBeginnings(s)
+	return nil
+}
+
+// put takes in a spelling, in pieces of equal length if it is long.
+func (s *Set) put(form string, entry int32) {
+	pieces := (len(form) + maxPattern - 1) / maxPattern
+	for n := range pieces {
+		piece := form[n*len(form)/pieces : (n+1)*len(form)/pieces]
+		s.patterns = append(s.patterns, pattern{at: uint32(len(s.text)), size: uint32(len(piece)), entry: entry, parent: -1})
+		s.text = append(s.text, piece...)
+		s.maxLen = max(s.maxLen, len(piece))
+	}
+}
+
+// sort orders the patterns, drops those that are there twice, and finds their parents.
+func (s *Set) sort() {
+	type keyed struct {
+		key uint64 // the first bytes: nearly always enough
+		p   pattern
+	}
+	order := make([]keyed, len(s.patterns))
+	for i, p := range s.patterns {
+		var first [8]byte
+		copy(first[:], s.bytes(&p))
+		order[i] = keyed{binary.BigEndian.Uint64(first[:]), p}
+	}
+	slices.SortFunc(order, func(a, b keyed) int {
+		if a.key != b.key {
+			return cmp.Compare(a.key, b.key)
+		}
+		return cmp.Or(bytes.Compare(s.bytes(&a.p), s.bytes(&b.p)), cmp.Compare(a.p.entry, b.p.entry))
+	})
+	text := make([]byte, 0, len(s.text))
+	patterns := make([]pattern, 0, len(order))
+	open := int32(-1) // the last pattern and those it begins with
+	for i := range order {
+		p := order[i].p
+		b := s.bytes(&p)
+		if n := len(patterns); n > 0 && bytes.Equal(text[patterns[n-1].at:], b) {
 			continue
 		}
-		for off := range stride {
-			w := binary.LittleEndian.Uint64(p.bytes[off:])
-			s.windows[w] = append(s.windows[w], window{int32(i), int32(off)})
-			set(s.filter, s.hash(w))
+		for open >= 0 && !bytes.HasPrefix(b, text[patterns[open].at:patterns[open].at+patterns[open].size]) {
+			open = patterns[open].parent
 		}
+		p.at, p.parent = uint32(len(text)), open
+		text = append(text, b...)
+		open = int32(len(patterns))
+		patterns = append(patterns, p)
 	}
+	s.text, s.patterns = slices.Clip(text), slices.Clip(patterns)
 }
 
-func set(bitmap []uint64, i uint64)      { bitmap[i/64] |= 1 << (i % 64) }
-func has(bitmap []uint64, i uint64) bool { return bitmap[i/64]&(1<<(i%64)) != 0 }
+func (s *Set) bytes(p *pattern) []byte { return s.text[p.at : p.at+p.size] }
 
-func (s *Set) hash(w uint64) uint64 {
-	return (w * 0x9E3779B97F4A7C15 >> 32) & uint64(len(s.filter)*64-1)
+func (s *Set) shortest() uint32 {
+	n := uint32(maxPattern)
+	for i := range s.patterns {
+		n = min(n, s.patterns[i].size)
+	}
+	return n
 }
 
-// Len is the number of spellings searched for.
+// Len is the number of patterns searched for.
 func (s *Set) Len() int {
 	if s == nil {
 		return 0
@@ -140,12 +193,12 @@ func (s *Set) Len() int {
 }
 
 // Name is what the entry is called.
-func (s *Set) Name(entry int) string { return s.names[entry] }
+func (s *Set) Name(entry int) string { return s.entries[entry].Name }
 
 // Value is the secret itself, for fingerprints. The caller must neither change nor show it.
-func (s *Set) Value(entry int) []byte { return s.values[entry] }
+func (s *Set) Value(entry int) []byte { return s.entries[entry].Value }
 
-// MaxPattern is the length of the longest spelling, in bytes.
+// MaxPattern is the length of the longest pattern, in bytes.
 func (s *Set) MaxPattern() int {
 	if s == nil {
 		return 0
@@ -153,87 +206,55 @@ func (s *Set) MaxPattern() int {
 	return s.maxLen
 }
 
-// Find appends the occurrences in b to dst, ascending and without overlap: of two that overlap, the one that
-// starts first, and of two that start together the longer, extended over the other. It does not keep b.
+// Find appends what it finds in b to dst, ascending and without overlap. Where spellings overlap, the span is their union and the
+// entry that of the longest. A spelling of more than 4 KiB is found in pieces, a span for each. It does not keep b.
 func (s *Set) Find(dst []Span, b []byte) []Span {
-	if s == nil || len(s.patterns) == 0 {
+	if s.Len() == 0 {
 		return dst
 	}
 	first := len(dst)
-	for i := 0; i+8 <= len(b); i += stride {
-		w := binary.LittleEndian.Uint64(b[i:])
-		if has(s.filter, s.hash(w)) {
-			dst = s.verify(dst, b, i, w)
-		}
+	dst = s.findPlain(dst, b)
+	dst = s.findWrapped(dst, b)
+	return dst[:first+s.merge(dst[first:])]
+}
+
+// findPlain appends what stands in b in one piece, in no order.
+func (s *Set) findPlain(dst []Span, b []byte) []Span {
+	if s.long != nil {
+		dst = s.findLong(dst, b)
 	}
-	if s.headFilter != nil {
+	if s.short != nil {
 		dst = s.findShort(dst, b)
 	}
-	return dst[:first+merge(dst[first:])]
-}
-
-func (s *Set) verify(dst []Span, b []byte, at int, w uint64) []Span {
-	for _, win := range s.windows[w] {
-		p := &s.patterns[win.pattern]
-		start := at - int(win.offset)
-		if start >= 0 && start+len(p.bytes) <= len(b) && bytes.Equal(b[start:start+len(p.bytes)], p.bytes) {
-			dst = append(dst, Span{start, start + len(p.bytes), p.entry})
-		}
-	}
 	return dst
 }
 
-func (s *Set) findShort(dst []Span, b []byte) []Span {
-	for i := 0; i+minPattern <= len(b); i++ {
-		if !has(s.headFilter, uint64(b[i])|uint64(b[i+1])<<8) {
-			continue
-		}
-		for _, n := range s.heads[binary.LittleEndian.Uint32(b[i:])] {
-			if p := &s.patterns[n]; bytes.HasPrefix(b[i:], p.bytes) {
-				dst = append(dst, Span{i, i + len(p.bytes), p.entry})
-			}
-		}
-	}
-	return dst
-}
-
-// merge sorts spans and joins those that overlap; it returns how many are left.
-func merge(spans []Span) int {
+// merge sorts spans and joins those that overlap; it returns how many are left. A union ends once it has twice the length of the
+// longest pattern: a text that is one period of a secret over and over must not be held to its end.
+func (s *Set) merge(spans []Span) int {
 	if len(spans) < 2 {
 		return len(spans)
 	}
-	sort.Slice(spans, func(i, j int) bool {
-		if spans[i].Start != spans[j].Start {
-			return spans[i].Start < spans[j].Start
-		}
-		return spans[i].End > spans[j].End
+	slices.SortFunc(spans, func(a, b Span) int {
+		return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(b.End, a.End), cmp.Compare(a.Entry, b.Entry))
 	})
-	n := 1
-	for _, sp := range spans[1:] {
-		if last := &spans[n-1]; sp.Start < last.End {
+	n, longest := 0, 0
+	for i, sp := range spans {
+		last := &spans[n]
+		switch {
+		case i == 0:
+		case sp.Start >= last.End:
+			n++
+			spans[n] = sp
+			longest = 0
+		case last.End-last.Start >= 2*s.maxLen:
+			continue
+		default:
 			last.End = max(last.End, sp.End)
-			continue
 		}
-		spans[n] = sp
-		n++
-	}
-	return n
-}
-
-// Hold returns the index from which b may be the beginning of a secret that goes on behind it: the start of
-// its longest suffix that is a proper prefix of a spelling, or len(b).
-func (s *Set) Hold(b []byte) int {
-	if s == nil || len(s.patterns) == 0 {
-		return len(b)
-	}
-	for i := max(0, len(b)-s.maxLen+1); i < len(b); i++ {
-		if i+1 < len(b) && !has(s.starts, uint64(b[i])|uint64(b[i+1])<<8) {
-			continue
-		}
-		tail := b[i:]
-		if slices.ContainsFunc(s.patterns, func(p pattern) bool { return len(p.bytes) > len(tail) && bytes.HasPrefix(p.bytes, tail) }) {
-			return i
+		if sp.End-sp.Start > longest {
+			longest, spans[n].Entry = sp.End-sp.Start, sp.Entry
 		}
 	}
-	return len(b)
+	return n + 1
 }

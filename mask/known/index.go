@@ -1,0 +1,200 @@
+package known
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math/bits"
+	"sort"
+)
+
+const (
+	mix  = 0x9E3779B97F4A7C15
+	mix2 = 0xC2B2AE3D27D4EB4F
+)
+
+// index finds where patterns of at least head bytes begin. Windows of width bytes of the text are looked up every stride
+// bytes; a pattern puts in the windows at its first stride offsets, so one of them stands at such a place
+// wherever the pattern begins. What a text that is nothing but windows costs is bounded: at most stride
+// look-ups a window, each a search among the patterns that share their first head bytes.
+type index struct {
+	width, stride, head int
+
+	filter []uint64 // bitmap over a hash of the window
+	shift  uint8
+	// masks says, by another hash of the window, at which offsets in patterns it stands.
+	masks     []uint8
+	maskShift uint8
+	// slots is a hash table of groups, by their patterns' first head bytes; 0 is empty, n is group n-1.
+	slots     []int32
+	slotShift uint8
+	groups    []group
+}
+
+// group is a range of patterns, in order, that share their first bytes.
+type group struct{ from, to int32 }
+
+// newIndex makes an index of the patterns that are chosen; the range of a group may hold others, too.
+func newIndex(s *Set, width, stride int, chosen func(p *pattern) bool) *index {
+	x := &index{width: width, stride: stride, head: width + stride - 1}
+	var last []byte
+	for i := range s.patterns {
+		p := &s.patterns[i]
+		text := s.bytes(p)
+		if len(text) < x.head {
+			continue
+		}
+		same := last != nil && bytes.Equal(text[:x.head], last)
+		switch {
+		case same:
+			x.groups[len(x.groups)-1].to = int32(i + 1)
+		case chosen(p):
+			x.groups = append(x.groups, group{int32(i), int32(i + 1)})
+			last = text[:x.head]
+		}
+	}
+	if len(x.groups) == 0 {
+		return nil
+	}
+	x.filter, x.shift = table[uint64](max(6, log2(64*stride*len(x.groups))), 6, 26)
+	x.masks, x.maskShift = table[uint8](log2(2*stride*len(x.groups)), 0, 24)
+	x.slots, x.slotShift = table[int32](log2(2*len(x.groups)), 0, 30)
+	for n, g := range x.groups {
+		text := s.bytes(&s.patterns[g.from])
+		for offset := range stride {
+			w := x.load(text[offset:])
+			h := w * mix >> (x.shift & 63)
+			x.filter[h>>6] |= 1 << (h & 63)
+			x.masks[x.maskAt(w)] |= 1 << offset
+		}
+		at := x.slotAt(text)
+		for x.slots[at] != 0 {
+			at = (at + 1) & (len(x.slots) - 1)
+		}
+		x.slots[at] = int32(n + 1)
+	}
+	return x
+}
+
+// table makes a table for 1<<n entries of a bit, with 1<<unit of them in an element, and the shift that makes a 64-bit hash an entry.
+func table[E uint8 | int32 | uint64](n, unit, most int) ([]E, uint8) {
+	n = min(n, most)
+	return make([]E, 1<<(n-unit)), uint8(64 - n)
+}
+
+func log2(n int) int { return bits.Len(uint(n - 1)) }
+
+func (x *index) load(b []byte) uint64 {
+	if x.width == 8 {
+		return binary.LittleEndian.Uint64(b)
+	}
+	return uint64(binary.LittleEndian.Uint32(b))
+}
+
+func (x *index) maskAt(w uint64) int { return int((w ^ w>>31) * mix2 >> (x.maskShift & 63)) }
+
+// slotAt hashes the first head bytes of b.
+func (x *index) slotAt(b []byte) int {
+	h := x.load(b)*mix ^ x.load(b[x.stride-1:])
+	return int((h ^ h>>32) * mix2 >> (x.slotShift & 63))
+}
+
+// group returns the patterns that share their first head bytes with b, which has as many.
+func (s *Set) group(x *index, b []byte) (group, bool) {
+	for at := x.slotAt(b); x.slots[at] != 0; at = (at + 1) & (len(x.slots) - 1) {
+		g := x.groups[x.slots[at]-1]
+		p := &s.patterns[g.from]
+		if string(s.text[p.at:p.at+uint32(x.head)]) == string(b[:x.head]) {
+			return g, true
+		}
+	}
+	return group{}, false
+}
+
+// longest returns the longest pattern of g that b begins with, or nil.
+func (s *Set) longest(g group, b []byte) *pattern {
+	n := int(g.from)
+	if g.to-g.from > 1 {
+		// Everything that b begins with is the last pattern not behind b in order, or a beginning of it.
+		n += sort.Search(int(g.to-g.from), func(i int) bool { return bytes.Compare(s.bytes(&s.patterns[n+i]), b) > 0 }) - 1
+	}
+	for n >= int(g.from) {
+		p := &s.patterns[n]
+		if bytes.HasPrefix(b, s.bytes(p)) {
+			return p
+		}
+		n = int(p.parent)
+	}
+	return nil
+}
+
+// begins reports whether a pattern of patterns[from:to] begins with b and goes on.
+func (s *Set) begins(from, to int, b []byte) bool {
+	n := from + sort.Search(to-from, func(i int) bool { return bytes.Compare(s.bytes(&s.patterns[from+i]), b) > 0 })
+	return n < to && bytes.HasPrefix(s.bytes(&s.patterns[n]), b)
+}
+
+// probe appends the patterns whose window at b[i:] is w.
+func (s *Set) probe(dst []Span, x *index, b []byte, i int) []Span {
+	w := x.load(b[i:])
+	if h := w * mix >> (x.shift & 63); x.filter[h>>6]>>(h&63)&1 == 0 {
+		return dst
+	}
+	for m := x.masks[x.maskAt(w)]; m != 0; m &= m - 1 {
+		start := i - bits.TrailingZeros8(m)
+		if start < 0 || start+x.head > len(b) {
+			continue
+		}
+		if g, ok := s.group(x, b[start:]); ok {
+			if p := s.longest(g, b[start:]); p != nil {
+				dst = append(dst, Span{start, start + int(p.size), int(p.entry)})
+			}
+		}
+	}
+	return dst
+}
+
+// findLong probes every eighth byte.
+func (s *Set) findLong(dst []Span, b []byte) []Span {
+	x := s.long
+	filter, shift := x.filter, x.shift&63
+	i := 0
+	for ; i+32 <= len(b); i += 32 {
+		c := b[i : i+32 : i+32]
+		h0 := binary.LittleEndian.Uint64(c) * mix >> shift
+		h1 := binary.LittleEndian.Uint64(c[8:]) * mix >> shift
+		h2 := binary.LittleEndian.Uint64(c[16:]) * mix >> shift
+		h3 := binary.LittleEndian.Uint64(c[24:]) * mix >> shift
+		if (filter[h0>>6]>>(h0&63)|filter[h1>>6]>>(h1&63)|filter[h2>>6]>>(h2&63)|filter[h3>>6]>>(h3&63))&1 != 0 {
+			for k := i; k < i+32; k += 8 {
+				dst = s.probe(dst, x, b, k)
+			}
+		}
+	}
+	for ; i+8 <= len(b); i += 8 {
+		dst = s.probe(dst, x, b, i)
+	}
+	return dst
+}
+
+// findShort probes every fourth byte, or every third if there is a pattern of six bytes.
+func (s *Set) findShort(dst []Span, b []byte) []Span {
+	x := s.short
+	filter, shift, stride := x.filter, x.shift&63, x.stride
+	i := 0
+	for ; i+16 <= len(b); i += 4 * stride {
+		c := b[i : i+16 : i+16]
+		h0 := uint64(binary.LittleEndian.Uint32(c)) * mix >> shift
+		h1 := uint64(binary.LittleEndian.Uint32(c[stride:])) * mix >> shift
+		h2 := uint64(binary.LittleEndian.Uint32(c[2*stride:])) * mix >> shift
+		h3 := uint64(binary.LittleEndian.Uint32(c[3*stride:])) * mix >> shift
+		if (filter[h0>>6]>>(h0&63)|filter[h1>>6]>>(h1&63)|filter[h2>>6]>>(h2&63)|filter[h3>>6]>>(h3&63))&1 != 0 {
+			for k := range 4 {
+				dst = s.probe(dst, x, b, i+k*stride)
+			}
+		}
+	}
+	for ; i+4 <= len(b); i += stride {
+		dst = s.probe(dst, x, b, i)
+	}
+	return dst
+}

@@ -168,12 +168,12 @@ func (s *scanner) next(st *stream, b []byte, from int, final bool) (spans []span
 	}
 	s.spans, safe = append(s.spans[:0], st.spans...), st.at
 	for _, set := range s.m.sets {
-		s.known = set.Find(s.known[:0], b[from:])
+		s.known = set.FindFrom(s.known[:0], b, from)
 		for _, k := range s.known {
-			s.insert(span{from: from + k.Start, start: from + k.Start, end: from + k.End, kind: set.Name(k.Entry), value: set.Value(k.Entry)})
+			s.insert(span{from: k.Start, start: k.Start, end: k.End, kind: set.Name(k.Entry), value: set.Value(k.Entry)})
 		}
 		if !final {
-			safe = min(safe, from+set.Hold(b[from:]))
+			safe = min(safe, set.HoldFrom(b, from))
 		}
 	}
 	// A span that reaches behind what is safe is decided when it is looked at again.

@@ -1,8 +1,11 @@
 package mask
 
 import (
+	"bytes"
+
 	"weir"
 	"weir/mask/detect"
+	"weir/mask/known"
 )
 
 // slack is how many bytes that need not be kept are moved out of a buffer at once.
@@ -145,7 +148,8 @@ type opaqueWriter struct {
 	w     sink
 	tally *weir.Tally
 	err   error
-	buf   []byte
+	buf   []byte // known.Context bytes already passed on, then what is held
+	from  int    // where what is held begins
 }
 
 // Write masks p.
@@ -175,12 +179,16 @@ func (o *opaqueWriter) pass(final bool) error {
 	safe := len(o.buf)
 	s := scanner{m: o.m}
 	for _, set := range o.m.sets {
-		for _, k := range set.Find(nil, o.buf) {
+		for _, k := range set.FindFrom(nil, o.buf, o.from) {
 			s.insert(span{start: k.Start, end: k.End, kind: set.Name(k.Entry)})
 		}
 		if !final {
-			safe = min(safe, set.Hold(o.buf))
+			safe = min(safe, set.HoldFrom(o.buf, o.from))
 		}
+	}
+	out := o.buf[o.from:]
+	if len(s.spans) > 0 {
+		out = bytes.Clone(out) // what was there is still looked at
 	}
 	for _, sp := range s.spans {
 		if sp.end > safe {
@@ -189,12 +197,14 @@ func (o *opaqueWriter) pass(final bool) error {
 		}
 		o.tally.Add(sp.kind)
 		for i := sp.start; i < sp.end; i++ {
-			o.buf[i] = '*'
+			out[i-o.from] = '*'
 		}
 	}
-	if safe > 0 {
-		_, o.err = o.w.Write(o.buf[:safe])
+	if safe > o.from {
+		_, o.err = o.w.Write(out[:safe-o.from])
 	}
-	o.buf = o.buf[:copy(o.buf, o.buf[safe:])]
+	keep := max(0, safe-known.Context)
+	o.buf = o.buf[:copy(o.buf, o.buf[keep:])]
+	o.from = safe - keep
 	return o.err
 }

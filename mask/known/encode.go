@@ -116,8 +116,8 @@ func (s *speller) url(v string) {
 			for _, space := range []string{"%20", "+"} {
 				form := percent(v, clearTo, space, digits)
 				s.add(form)
-				if i < 2 || i == 3 {
-					s.swap(form, "%", "%25", "+", "%2"+digits[11:12])
+				if i < 4 {
+					s.add(percent(form, "-_.~", "%20", digits))
 				}
 			}
 		}

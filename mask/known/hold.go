@@ -49,17 +49,15 @@ func (g *beginnings) may(b []byte) bool {
 }
 
 // Hold returns the index from which b may be the beginning of a secret that goes on behind it, or len(b): where its longest suffix
-// begins that is a proper prefix of a spelling, or of a wrapped one. What stands in a word of a wrapped spelling's alphabet is
-// held from up to wrapRun bytes before, so that the word is seen when Find is called with what was held.
-func (s *Set) Hold(b []byte) int {
+// begins that is a proper prefix of a spelling, or of a wrapped one.
+func (s *Set) Hold(b []byte) int { return s.HoldFrom(b, 0) }
+
+// HoldFrom is Hold in b[from:]; see FindFrom. What it returns is a place in b, not before from.
+func (s *Set) HoldFrom(b []byte, from int) int {
 	if s.Len() == 0 {
 		return len(b)
 	}
-	at := min(s.holdPlain(b), s.holdWrapped(b))
-	if at == len(b) {
-		return at
-	}
-	return wordStart(b, at)
+	return min(from+s.holdPlain(b[from:]), s.holdWrapped(b, from))
 }
 
 // holdPlain returns where the longest suffix of b begins that is a proper prefix of a pattern.

@@ -25,6 +25,9 @@ const (
 	// MaxLength is the longest secret that can be searched for, in bytes.
 	MaxLength = 64 << 10
 
+	// Context is how much of what stands before is enough to tell what a stream goes on with, in bytes.
+	Context = wrapRun
+
 	minPattern = 6
 	// maxPattern is the longest pattern, in bytes: longer spellings are searched for in pieces. It bounds what Hold
 	// holds, and so how often bytes are looked at again.
@@ -208,13 +211,21 @@ func (s *Set) MaxPattern() int {
 
 // Find appends what it finds in b to dst, ascending and without overlap. Where spellings overlap, the span is their union and the
 // entry that of the longest. A spelling of more than 4 KiB is found in pieces, a span for each. It does not keep b.
-func (s *Set) Find(dst []Span, b []byte) []Span {
+func (s *Set) Find(dst []Span, b []byte) []Span { return s.FindFrom(dst, b, 0) }
+
+// FindFrom is Find in b[from:]. What stands before is only looked at to tell whether a line is a wrapped one: Context bytes are enough. The
+// places of the spans are places in b.
+func (s *Set) FindFrom(dst []Span, b []byte, from int) []Span {
 	if s.Len() == 0 {
 		return dst
 	}
 	first := len(dst)
-	dst = s.findPlain(dst, b)
-	dst = s.findWrapped(dst, b)
+	dst = s.findPlain(dst, b[from:])
+	for i := range dst[first:] {
+		dst[first+i].Start += from
+		dst[first+i].End += from
+	}
+	dst = s.findWrapped(dst, b, from)
 	return dst[:first+s.merge(dst[first:])]
 }
 

@@ -69,11 +69,11 @@ func (v *view) keep(n int) {
 // there is none. open tells that b ends within the line or within what may be a break.
 type breaker func(b []byte, from int) (end, next int, ok, open bool)
 
-// wordBreak reads lines of base64, base32 and hexadecimal.
+// wordBreak reads lines of base64, base32 and hexadecimal. What stands before from counts to the length of the line.
 func wordBreak(b []byte, from int) (end, next int, ok, open bool) {
 	for end = from; end < len(b) && wrapTable[b[end]]; end++ {
 	}
-	if end == len(b) || end-from < wrapRun {
+	if end == len(b) || end-wordStart(b, end) < wrapRun {
 		return end, end, false, end == len(b)
 	}
 	next, ok = skipBreak(b, end)
@@ -128,9 +128,13 @@ func softBreak(b []byte, from int) (end, next int, ok, open bool) {
 	return end, end, false, true
 }
 
-// findWrapped appends what stands in b with breaks in it.
-func (s *Set) findWrapped(dst []Span, b []byte) []Span {
-	for i, done := 0, 0; i+8 <= len(b); i = (i + 32) &^ 31 {
+// findWrapped appends what stands in b[from:] with breaks in it.
+func (s *Set) findWrapped(dst []Span, b []byte, from int) []Span {
+	done := from
+	if _, _, ok, _ := wordBreak(b, from); ok { // too little of the word may be behind from
+		dst, done = s.findChain(dst, b, from, wordBreak)
+	}
+	for i := (done + 31) &^ 31; i+8 <= len(b); i = (i + 32) &^ 31 {
 		if w := binary.LittleEndian.Uint64(b[i:]); (w-belowPlus|w)&highBits != 0 || i >= 16 && i+24 <= len(b) && !inWord(b[i-16:i+24]) {
 			continue
 		}
@@ -146,9 +150,9 @@ func (s *Set) findWrapped(dst []Span, b []byte) []Span {
 			i = end - 1
 		}
 	}
-	if at := bytes.IndexByte(b, '='); at >= 0 {
-		if _, _, ok, _ := softBreak(b, at); ok {
-			dst, _ = s.findChain(dst, b, 0, softBreak)
+	if at := bytes.IndexByte(b[from:], '='); at >= 0 {
+		if _, _, ok, _ := softBreak(b, from+at); ok {
+			dst, _ = s.findChain(dst, b, from, softBreak)
 		}
 	}
 	return dst
@@ -225,12 +229,12 @@ func (s *Set) view() *view {
 	return v
 }
 
-// holdWrapped returns where in b the longest beginning of a pattern starts that has a break in it, or stands before one, and goes on
+// holdWrapped returns where in b[from:] the longest beginning of a pattern starts that has a break in it, or stands before one, and goes on
 // behind b.
-func (s *Set) holdWrapped(b []byte) int {
+func (s *Set) holdWrapped(b []byte, from int) int {
 	at := len(b)
-	region := max(0, len(b)-2*s.maxLen-256)
-	if wordsAtEnd(b[region:]) {
+	region := max(from, len(b)-2*s.maxLen-256)
+	if wordsAtEnd(b) {
 		at = s.holdChain(b, region, wordBreak)
 	}
 	if i := bytes.IndexByte(b[region:], '='); i >= 0 {
@@ -247,9 +251,6 @@ func wordsAtEnd(b []byte) bool {
 	for i > 0 && wrapTable[b[i-1]] {
 		i--
 	}
-	if i == 0 {
-		return false
-	}
 	for word := i; i > 0 && word-i < maxIndent+10; i-- {
 		if c := b[i-1]; wrapTable[c] && (c != 'r' || i < 2 || b[i-2] != '\\') {
 			break
@@ -257,7 +258,7 @@ func wordsAtEnd(b []byte) bool {
 			return false
 		}
 	}
-	return i >= wrapRun && i-wordStart(b, i) == wrapRun
+	return i-wordStart(b, i) == wrapRun
 }
 
 // holdChain is holdWrapped for one kind of break, among the lines of b[from:].

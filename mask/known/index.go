@@ -12,12 +12,12 @@ const (
 	mix2 = 0xC2B2AE3D27D4EB4F
 )
 
-// index finds where patterns of at least head bytes begin. Windows of width bytes of the text are looked up every stride
-// bytes; a pattern puts in the windows at its first stride offsets, so one of them stands at such a place
-// wherever the pattern begins. What a text that is nothing but windows costs is bounded: at most stride
+// index finds where patterns of at least head bytes begin. Windows of width bytes of the text are looked up every width
+// bytes; a pattern puts in the windows at its first width offsets, so one of them stands at such a place
+// wherever the pattern begins. What a text that is nothing but windows costs is bounded: at most width
 // look-ups a window, each a search among the patterns that share their first head bytes.
 type index struct {
-	width, stride, head int
+	width, head int
 
 	filter []uint64 // bitmap over a hash of the window
 	shift  uint8
@@ -33,9 +33,10 @@ type index struct {
 // group is a range of patterns, in order, that share their first bytes.
 type group struct{ from, to int32 }
 
-// newIndex makes an index of the patterns that are chosen; the range of a group may hold others, too.
-func newIndex(s *Set, width, stride int, chosen func(p *pattern) bool) *index {
-	x := &index{width: width, stride: stride, head: width + stride - 1}
+// newIndex makes an index of the patterns that are chosen; the range of a group may hold others, too. head is at most the
+// length of the shortest, and 2*width-1, or one less: then the last window goes one byte beyond, and is put in with whatever that may be.
+func newIndex(s *Set, width, head int, chosen func(p *pattern) bool) *index {
+	x := &index{width: width, head: head}
 	var last []byte
 	for i := range s.patterns {
 		p := &s.patterns[i]
@@ -55,16 +56,21 @@ func newIndex(s *Set, width, stride int, chosen func(p *pattern) bool) *index {
 	if len(x.groups) == 0 {
 		return nil
 	}
-	x.filter, x.shift = table[uint64](max(6, log2(64*stride*len(x.groups))), 6, 26)
-	x.masks, x.maskShift = table[uint8](log2(2*stride*len(x.groups)), 0, 24)
+	windows := 0
+	for i := range s.patterns {
+		if p := &s.patterns[i]; chosen(p) {
+			windows += width + 1<<8*max(0, 2*width-1-int(p.size))
+		}
+	}
+	x.filter, x.shift = table[uint64](max(6, log2(64*windows)), 6, 26)
+	x.masks, x.maskShift = table[uint8](log2(2*windows), 0, 24)
 	x.slots, x.slotShift = table[int32](log2(2*len(x.groups)), 0, 30)
 	for n, g := range x.groups {
 		text := s.bytes(&s.patterns[g.from])
-		for offset := range stride {
-			w := x.load(text[offset:])
-			h := w * mix >> (x.shift & 63)
-			x.filter[h>>6] |= 1 << (h & 63)
-			x.masks[x.maskAt(w)] |= 1 << offset
+		for i := g.from; i < g.to; i++ {
+			if p := &s.patterns[i]; chosen(p) {
+				x.put(s.bytes(p))
+			}
 		}
 		at := x.slotAt(text)
 		for x.slots[at] != 0 {
@@ -73,6 +79,25 @@ func newIndex(s *Set, width, stride int, chosen func(p *pattern) bool) *index {
 		x.slots[at] = int32(n + 1)
 	}
 	return x
+}
+
+// put puts in the windows of a pattern; the last may go one byte beyond.
+func (x *index) put(text []byte) {
+	for offset := range x.width {
+		if offset+x.width <= len(text) {
+			x.putWindow(x.load(text[offset:]), offset)
+			continue
+		}
+		for c := range 256 {
+			x.putWindow(x.load(append(bytes.Clone(text[offset:]), byte(c))), offset)
+		}
+	}
+}
+
+func (x *index) putWindow(w uint64, offset int) {
+	h := w * mix >> (x.shift & 63)
+	x.filter[h>>6] |= 1 << (h & 63)
+	x.masks[x.maskAt(w)] |= 1 << offset
 }
 
 // table makes a table for 1<<n entries of a bit, with 1<<unit of them in an element, and the shift that makes a 64-bit hash an entry.
@@ -94,7 +119,7 @@ func (x *index) maskAt(w uint64) int { return int((w ^ w>>31) * mix2 >> (x.maskS
 
 // slotAt hashes the first head bytes of b.
 func (x *index) slotAt(b []byte) int {
-	h := x.load(b)*mix ^ x.load(b[x.stride-1:])
+	h := x.load(b)*mix ^ x.load(b[x.head-x.width:])
 	return int((h ^ h>>32) * mix2 >> (x.slotShift & 63))
 }
 
@@ -133,14 +158,15 @@ func (s *Set) begins(from, to int, b []byte) bool {
 	return n < to && bytes.HasPrefix(s.bytes(&s.patterns[n]), b)
 }
 
-// probe appends the patterns whose window at b[i:] is w.
-func (s *Set) probe(dst []Span, x *index, b []byte, i int) []Span {
-	w := x.load(b[i:])
+// probe appends the patterns that have the window w, which stands at b[i:].
+func (s *Set) probe(dst []Span, x *index, b []byte, i int, w uint64) []Span {
 	if h := w * mix >> (x.shift & 63); x.filter[h>>6]>>(h&63)&1 == 0 {
 		return dst
 	}
-	for m := x.masks[x.maskAt(w)]; m != 0; m &= m - 1 {
-		start := i - bits.TrailingZeros8(m)
+	for m := x.masks[x.maskAt(w)]; m != 0; {
+		offset := bits.Len8(m) - 1 // the first place first: spans come in order
+		m &^= 1 << offset
+		start := i - offset
 		if start < 0 || start+x.head > len(b) {
 			continue
 		}
@@ -166,35 +192,39 @@ func (s *Set) findLong(dst []Span, b []byte) []Span {
 		h3 := binary.LittleEndian.Uint64(c[24:]) * mix >> shift
 		if (filter[h0>>6]>>(h0&63)|filter[h1>>6]>>(h1&63)|filter[h2>>6]>>(h2&63)|filter[h3>>6]>>(h3&63))&1 != 0 {
 			for k := i; k < i+32; k += 8 {
-				dst = s.probe(dst, x, b, k)
+				dst = s.probe(dst, x, b, k, x.load(b[k:]))
 			}
 		}
 	}
 	for ; i+8 <= len(b); i += 8 {
-		dst = s.probe(dst, x, b, i)
+		dst = s.probe(dst, x, b, i, x.load(b[i:]))
 	}
 	return dst
 }
 
-// findShort probes every fourth byte, or every third if there is a pattern of six bytes.
+// findShort probes every fourth byte.
 func (s *Set) findShort(dst []Span, b []byte) []Span {
 	x := s.short
-	filter, shift, stride := x.filter, x.shift&63, x.stride
+	filter, shift := x.filter, x.shift&63
 	i := 0
-	for ; i+16 <= len(b); i += 4 * stride {
+	for ; i+16 <= len(b); i += 16 {
 		c := b[i : i+16 : i+16]
-		h0 := uint64(binary.LittleEndian.Uint32(c)) * mix >> shift
-		h1 := uint64(binary.LittleEndian.Uint32(c[stride:])) * mix >> shift
-		h2 := uint64(binary.LittleEndian.Uint32(c[2*stride:])) * mix >> shift
-		h3 := uint64(binary.LittleEndian.Uint32(c[3*stride:])) * mix >> shift
+		w0, w1 := binary.LittleEndian.Uint64(c), binary.LittleEndian.Uint64(c[8:])
+		h0 := w0 & 0xffffffff * mix >> shift
+		h1 := w0 >> 32 * mix >> shift
+		h2 := w1 & 0xffffffff * mix >> shift
+		h3 := w1 >> 32 * mix >> shift
 		if (filter[h0>>6]>>(h0&63)|filter[h1>>6]>>(h1&63)|filter[h2>>6]>>(h2&63)|filter[h3>>6]>>(h3&63))&1 != 0 {
-			for k := range 4 {
-				dst = s.probe(dst, x, b, i+k*stride)
+			for k := i; k < i+16; k += 4 {
+				dst = s.probe(dst, x, b, k, x.load(b[k:]))
 			}
 		}
 	}
-	for ; i+4 <= len(b); i += stride {
-		dst = s.probe(dst, x, b, i)
+	for ; i+4 <= len(b); i += 4 {
+		dst = s.probe(dst, x, b, i, x.load(b[i:]))
+	}
+	if i+3 == len(b) { // the end of a pattern of six bytes
+		dst = s.probe(dst, x, b, i, uint64(b[i])|uint64(b[i+1])<<8|uint64(b[i+2])<<16)
 	}
 	return dst
 }

@@ -121,9 +121,8 @@ func (s *Set) build() error {
 		}
 	}
 	s.sort()
-	x := int(s.shortest())
-	s.long = newIndex(s, 8, 8, func(p *pattern) bool { return p.size >= longPattern })
-	s.short = newIndex(s, 4, min(4, x-3), func(p *pattern) bool { return p.size < longPattern })
+	s.long = newIndex(s, 8, longPattern, func(p *pattern) bool { return p.size >= longPattern })
+	s.short = newIndex(s, 4, min(7, s.shortest()), func(p *pattern) bool { return p.size < longPattern })
 	s.beginnings = newBeginnings(s)
 	return nil
 }
@@ -179,10 +178,10 @@ func (s *Set) sort() {
 
 func (s *Set) bytes(p *pattern) []byte { return s.text[p.at : p.at+p.size] }
 
-func (s *Set) shortest() uint32 {
-	n := uint32(maxPattern)
+func (s *Set) shortest() int {
+	n := maxPattern
 	for i := range s.patterns {
-		n = min(n, s.patterns[i].size)
+		n = min(n, int(s.patterns[i].size))
 	}
 	return n
 }

@@ -137,25 +137,32 @@ func (s *Set) group(x *index, b []byte) (group, bool) {
 
 // longest returns the longest pattern of g that b begins with, or nil.
 func (s *Set) longest(g group, b []byte) *pattern {
-	n := int(g.from)
-	if g.to-g.from > 1 {
-		// Everything that b begins with is the last pattern not behind b in order, or a beginning of it.
-		n += sort.Search(int(g.to-g.from), func(i int) bool { return bytes.Compare(s.bytes(&s.patterns[n+i]), b) > 0 }) - 1
-	}
-	for n >= int(g.from) {
-		p := &s.patterns[n]
-		if bytes.HasPrefix(b, s.bytes(p)) {
+	// Everything that b begins with is the last pattern not behind b in order, or a beginning of it.
+	for n := s.behind(int(g.from), int(g.to), b) - 1; n >= int(g.from); n = int(s.patterns[n].parent) {
+		if p := &s.patterns[n]; bytes.HasPrefix(b, s.bytes(p)) {
 			return p
 		}
-		n = int(p.parent)
 	}
 	return nil
 }
 
 // begins reports whether a pattern of patterns[from:to] begins with b and goes on.
 func (s *Set) begins(from, to int, b []byte) bool {
-	n := from + sort.Search(to-from, func(i int) bool { return bytes.Compare(s.bytes(&s.patterns[from+i]), b) > 0 })
+	n := s.behind(from, to, b)
 	return n < to && bytes.HasPrefix(s.bytes(&s.patterns[n]), b)
+}
+
+// behind returns the first of patterns[from:to] that is behind b in order, or to. The ends are looked at first: what differs from all that
+// begin alike is before or behind them all.
+func (s *Set) behind(from, to int, b []byte) int {
+	after := func(n int) bool { return bytes.Compare(s.bytes(&s.patterns[n]), b) > 0 }
+	switch {
+	case after(from):
+		return from
+	case !after(to - 1):
+		return to
+	}
+	return from + sort.Search(to-from, func(i int) bool { return after(from + i) })
 }
 
 // probe appends the patterns that have the window w, which stands at b[i:].

@@ -112,6 +112,11 @@ func Join(sets ...*Set) (*Set, error) {
 
 func (s *Set) build() error {
 	sp := speller{seen: map[string]struct{}{}}
+	size := 0
+	for _, e := range s.entries { // about what their spellings take
+		size += 192 * min(len(e.Value), everyMax)
+	}
+	s.text, s.patterns = make([]byte, 0, size), make([]pattern, 0, 80*len(s.entries))
 	for i, e := range s.entries {
 		for _, form := range sp.spell(string(e.Value)) {
 			if len(s.text)+len(form) > maxText {

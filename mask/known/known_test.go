@@ -42,11 +42,11 @@ func TestSpansAreExact(t *testing.T) {
 
 // stream finds like a writer of text: what is decided goes on, what is held is looked at again with what comes next. next says how much comes.
 func stream(s *known.Set, text []byte, next func(at int) int) []known.Span {
-	var out []known.Span
+	var out, spans []known.Span
 	for from, to := 0, 0; ; {
 		to = min(to+next(to), len(text))
 		safe, gone := to, max(0, from-known.Context)
-		spans := s.FindFrom(nil, text[gone:to], from-gone)
+		spans = s.FindFrom(spans[:0], text[gone:to], from-gone)
 		if to < len(text) {
 			safe = gone + s.HoldFrom(text[gone:to], from-gone)
 		}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package known_test
+
+const raced = false

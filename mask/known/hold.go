@@ -9,7 +9,7 @@ import (
 type beginnings struct {
 	one  [4]uint64
 	two  []uint64 // bitmap over two bytes
-	more []uint64 // bitmap over a hash of three bytes, and of four
+	more []uint64 // bitmap over a hash of three bytes, and two of four
 	// shift makes a 64-bit hash an entry of more.
 	shift uint8
 }
@@ -21,7 +21,7 @@ func newBeginnings(s *Set) beginnings {
 		w := binary.LittleEndian.Uint32(s.bytes(&s.patterns[i]))
 		g.one[w>>6&3] |= 1 << (w & 63)
 		g.two[uint16(w)>>6] |= 1 << (w & 63)
-		for _, h := range [2]uint64{g.hash3(w), g.hash4(w)} {
+		for _, h := range [3]uint64{g.hash3(w), g.hash4(w), g.again(w)} {
 			g.more[h>>6] |= 1 << (h & 63)
 		}
 	}
@@ -31,12 +31,19 @@ func newBeginnings(s *Set) beginnings {
 func (g *beginnings) hash3(w uint32) uint64 { return uint64(w&0xffffff) * mix2 >> (g.shift & 63) }
 func (g *beginnings) hash4(w uint32) uint64 { return uint64(w) * mix >> (g.shift & 63) }
 
+// again is another hash of four bytes: a search in vain costs more than a second look.
+func (g *beginnings) again(w uint32) uint64 { return uint64(w) * mix2 >> (g.shift & 63) }
+
 // may reports whether a pattern may begin with b, which is not empty.
 func (g *beginnings) may(b []byte) bool {
 	var h uint64
 	switch {
 	case len(b) >= 4:
-		h = g.hash4(binary.LittleEndian.Uint32(b))
+		w := binary.LittleEndian.Uint32(b)
+		if h = g.again(w); g.more[h>>6]>>(h&63)&1 == 0 {
+			return false
+		}
+		h = g.hash4(w)
 	case len(b) == 3:
 		h = g.hash3(uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16)
 	case len(b) == 2:

@@ -198,7 +198,7 @@ func TestFlushHoldsOnlyWhatMayBeASecret(t *testing.T) {
 		{"a key", "$ l", ""},
 		{"a word", "$ git push", ""},
 		{"a name", "$ export PASSW", ""},
-		{"a name and its operator", "$ export api_key=", ""},
+		{"a name and its operator", "$ tool --password ", ""},
 		{"a spinner", "\r\x1b[K50% |\b/", ""},
 		{"colours", "\x1b[1mx\x1b[0m", ""},
 		{"a URL", "$ curl https://example.com/a", ""},

@@ -29,6 +29,7 @@ var mayImport = map[string]string{
 	"mask/field":       "",
 	"mask/detect":      "mask/field",
 	"mask/known":       "",
+	"mask/personal":    "",
 	"mask":             ". mask/*",
 	"evidence/journal": ".",
 	"evidence/record":  ". evidence/journal",

@@ -194,11 +194,14 @@ func card(id []byte) bool { return issued(id, false) }
 func bareCard(id []byte) bool { return issued(id, len(id) > 16) }
 
 func issued(id []byte, long bool) bool {
+	if id[0] < '2' || !luhn(id) {
+		return false
+	}
 	first, n := value(id[:6]), len(id)
 	for i := range issuerTable {
 		r := &issuerTable[i]
 		if first >= r.from && first <= r.to && n >= r.min && n <= r.max && (r.long || !long) {
-			return luhn(id)
+			return true
 		}
 	}
 	return false

@@ -161,7 +161,7 @@ func (f *finder) number(i int) (next, cut int) {
 		if next, cut = f.formed(start, end); next > 0 || cut >= 0 {
 			return next, cut
 		}
-		if next, cut = f.domestic(start); next > 0 || cut >= 0 {
+		if next, cut = f.domestic(start, end); next > 0 || cut >= 0 {
 			return next, cut
 		}
 	}
@@ -217,6 +217,7 @@ const (
 	hostByte  // of the part behind it
 	hexByte   // of an IPv6 address
 	heldByte  // may stand in the beginning of a finding
+	tieByte   // between groups of a telephone number
 )
 
 var classTable = func() (t [256]uint8) {
@@ -239,6 +240,9 @@ var classTable = func() (t [256]uint8) {
 	t['+'] = localByte | heldByte
 	t[':'] = hexByte | heldByte
 	t['%'], t['('] = heldByte, heldByte
+	for _, c := range " -./()" {
+		t[c] |= tieByte
+	}
 	return t
 }()
 

@@ -2,7 +2,7 @@ package personal
 
 const (
 	maxForm    = 19 // the longest first word of a form
-	maxShape   = 32
+	maxShape   = 24
 	separators = 5
 )
 
@@ -12,6 +12,8 @@ type form struct {
 	shape string
 	need  need
 	check check
+	// Where it has digits, letters, either and others, one bit for each byte.
+	digits, letters, either, others uint32
 }
 
 // need is what else must speak for a number.
@@ -174,15 +176,36 @@ func (f *finder) formed(start, end int) (next, cut int) {
 
 // oneOf tries forms at start.
 func (f *finder) oneOf(forms []form, start int) (next, cut int) {
+	if len(forms) == 0 {
+		return 0, -1
+	}
+	// One look at the bytes serves all forms.
+	b := f.b[start:min(len(f.b), start+maxShape)]
+	var digits, letters uint32
+	for i, c := range b {
+		class := uint32(classTable[c])
+		digits |= class & digitByte << i
+		letters |= class & letterByte / letterByte << i
+	}
 	var buf [maxShape]byte
 	words, looked := kinds(0), false
 	for i := range forms {
 		m := &forms[i]
-		id, small, wait := f.match(buf[:0], start, m.shape)
-		if wait {
-			return 0, start
+		there := uint32(1)<<min(len(b), len(m.shape)) - 1
+		if (m.digits&^digits|m.letters&^letters|m.either&^(digits|letters)|m.others&(digits|letters))&there != 0 {
+			continue
 		}
-		if id == nil || same(id) || !m.check.passes(id) {
+		id, small := m.read(buf[:0], b)
+		if id == nil {
+			continue
+		}
+		if len(b) < len(m.shape) {
+			if !f.final {
+				return 0, start
+			}
+			continue
+		}
+		if !m.check.passes(id) || same(id) {
 			continue
 		}
 		end := start + len(m.shape)
@@ -210,34 +233,46 @@ func (f *finder) oneOf(forms []form, start int) (next, cut int) {
 	return 0, -1
 }
 
-// match appends the digits and letters of what stands at start in this shape to id, letters as capitals; small is set when they are not.
-// It returns nil for another shape, and wait when the end of b leaves that open.
-func (f *finder) match(id []byte, start int, shape string) (got []byte, small, wait bool) {
-	b := f.b[start:]
-	large := false
-	for i := range len(shape) {
-		if i == len(b) {
-			return nil, false, !f.final
+// mark fills the places of a form's bytes in.
+func (m *form) mark() {
+	for i := range len(m.shape) {
+		switch m.shape[i] {
+		case 'd':
+			m.digits |= 1 << i
+		case 'A':
+			m.letters |= 1 << i
+		case 'X':
+			m.either |= 1 << i
+		default:
+			m.others |= 1 << i
 		}
+	}
+}
+
+// read appends the digits and letters of b, which has the form's classes, to id, letters as capitals; small is set when they are not. It
+// returns nil for other separators and for letters of both sizes.
+func (m *form) read(id, b []byte) (got []byte, small bool) {
+	large := false
+	for i := range min(len(m.shape), len(b)) {
 		c := b[i]
-		switch want := shape[i]; {
-		case want == 'd' && isDigit(c), want == 'X' && isDigit(c):
+		switch want := m.shape[i]; {
+		case isDigit(c):
 			id = append(id, c)
-		case want == 'd' || want != 'A' && want != 'X' && c != want || (want == 'A' || want == 'X') && !isLetter(c):
-			return nil, false, false
-		case want == 'A' || want == 'X':
+		case isLetter(c):
 			if c >= 'a' {
 				small = true
 			} else {
 				large = true
 			}
 			id = append(id, c&^0x20)
+		case want != c:
+			return nil, false
 		}
 	}
 	if small && large {
-		return nil, false, false
+		return nil, false
 	}
-	return id, small, false
+	return id, small
 }
 
 // lone reports whether no other digits stand beside b[start:end], one blank apart.

@@ -106,6 +106,7 @@ func (s *Set) load() {
 		} else {
 			n = len(f.shape)
 		}
+		f.mark()
 		list := &s.forms[n][by]
 		*list = append(*list, f)
 		slices.SortStableFunc(*list, func(a, b form) int { return len(b.shape) - len(a.shape) })

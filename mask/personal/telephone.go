@@ -7,6 +7,7 @@ const (
 	minDigits   = 9 // of an international number without separators
 	maxDigits   = 15
 	maxDomestic = 14
+	maxGap      = 6 // bytes between a word and a number
 )
 
 // telephone reads the international number (E.164) whose first digits are at start, behind a plus. Results are those of number; next is
@@ -32,13 +33,16 @@ func (f *finder) telephone(start int) (next, cut int) {
 	return f.found(begin, n.end, phone)
 }
 
-// domestic reads a number that a word before it says to be a telephone's.
-func (f *finder) domestic(start int) (next, cut int) {
+// domestic reads a number that a word before it says to be a telephone's. Its first group of digits is b[start:end].
+func (f *finder) domestic(start, end int) (next, cut int) {
+	if end-start < minDialed && end < len(f.b) && classTable[f.b[end]]&tieByte == 0 {
+		return 0, -1
+	}
 	begin := start
 	if start > f.done && f.b[start-1] == '(' {
 		begin--
 	}
-	if !f.s.on.has(phone) || !f.apart(begin) || !f.words(begin, nearBack).has(phone) {
+	if !f.s.on.has(phone) || !f.apart(begin) || !f.called(begin) {
 		return 0, -1
 	}
 	n := f.dial(start, maxDomestic)
@@ -49,6 +53,29 @@ func (f *finder) domestic(start int) (next, cut int) {
 		return 0, -1
 	}
 	return f.found(begin, n.end, phone)
+}
+
+// called reports whether one of the two words before begin says that a telephone's number follows. No digit may stand between.
+func (f *finder) called(begin int) bool {
+	b, p := f.b, begin
+	for range 2 {
+		gap := p
+		for p > 0 && gap-p < maxGap && !wordByte(b[p-1]) && !isDigit(b[p-1]) && b[p-1] != '\n' {
+			p--
+		}
+		q := p
+		for q > 0 && p-q < nearBack && wordByte(b[q-1]) {
+			q--
+		}
+		if q == p {
+			return false
+		}
+		if f.words(p, p-q).has(phone) {
+			return true
+		}
+		p = q
+	}
+	return false
 }
 
 // dialed is what dial has read.
@@ -123,7 +150,7 @@ func (f *finder) tie(i int) (at int, wait bool) {
 		switch c := f.b[at]; {
 		case isDigit(c):
 			return at, false
-		case c != ' ' && c != '-' && c != '.' && c != '/' && c != '(' && c != ')':
+		case classTable[c]&tieByte == 0:
 			return i, false
 		}
 	}

@@ -70,8 +70,9 @@ type Resource struct {
 	TLS        ResourceTLS   `yaml:"tls"`
 	Credential *Credential   `yaml:"credential"`
 	// AllowOpaque lists media types that pass although they cannot be looked into. Each use is audited.
-	AllowOpaque []string `yaml:"allow_opaque"`
-	Record      Record   `yaml:"record"`
+	AllowOpaque []string     `yaml:"allow_opaque"`
+	Record      Record       `yaml:"record"`
+	Mask        ResourceMask `yaml:"mask"`
 
 	url  *url.URL
 	line int
@@ -87,6 +88,14 @@ type ResourceTLS struct {
 	Key        string `yaml:"key"`
 	ServerName string `yaml:"server_name"`
 }
+
+// ResourceMask says what is masked in a resource's answers besides secrets.
+type ResourceMask struct {
+	Personal Personal `yaml:"personal"`
+}
+
+// Personal lists kinds of personal data. It is written as true for all kinds, false for none, or a list of them.
+type Personal []string
 
 // Record says how much of a resource's bodies is recorded.
 type Record struct {

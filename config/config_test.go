@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"weir/config"
+	"weir/mask/personal"
 	"weir/rules/catalog"
 	"weir/rules/policy"
 )
@@ -64,6 +65,9 @@ func TestProblems(t *testing.T) {
 		"tls for http":       {res + "  tls: {ca: x}\n", 5, "there is no TLS"},
 		"not yaml":           {"a: [b\nc: d", 0, "not YAML"},
 		"bad opaque":         {res + "  allow_opaque: ['*']\n", 5, "name one media type"},
+		"bad kind":           {res + "  mask:\n    personal: [iban, shoe-size]\n", 6, "the kinds are payment-card, iban"},
+		"no kinds":           {res + "  mask: {personal: some}\n", 5, "true, false or a list of kinds"},
+		"empty kinds":        {res + "  mask: {personal: []}\n", 5, "true, false or a list of kinds"},
 		"an alias":           {"data_dir: &x a\nstate: *x\n", 2, "aliases"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -84,6 +88,15 @@ func TestProblems(t *testing.T) {
 				t.Errorf("got %q, want %s … %s", text, where, c.want)
 			}
 		})
+	}
+}
+
+func TestPersonal(t *testing.T) {
+	for text, want := range map[string]int{"": 0, "  mask: {}\n": 0, "  mask: {personal: false}\n": 0, "  mask: {personal: [iban, email]}\n": 2, "  mask: {personal: true}\n": len(personal.Kinds())} {
+		c, err := config.Parse("w", []byte("resources:\n- name: a\n  protocol: http\n  address: http://t\n"+text))
+		if err != nil || len(c.Resources[0].Mask.Personal) != want {
+			t.Errorf("%q: %v, %v", text, c, err)
+		}
 	}
 }
 

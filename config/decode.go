@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v4"
+
+	"weir/mask/personal"
 )
 
 // Problem is one thing wrong with a file.
@@ -81,6 +83,10 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 	}
 	if v.Type() == typeOf[Ref]() && n.Kind != yaml.MappingNode {
 		d.problem(n.Line, path, "a credential is never written into this file; write {env: NAME} or {file: PATH}")
+		return
+	}
+	if v.Type() == typeOf[Personal]() {
+		d.personal(n, v, path)
 		return
 	}
 	switch v.Type() {
@@ -197,6 +203,19 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, path string) {
 		v.SetInt(int64(i))
 	default:
 		d.problem(n.Line, path, "cannot be configured")
+	}
+}
+
+// personal takes true, false or a list of kinds.
+func (d *decoder) personal(n *yaml.Node, v reflect.Value, path string) {
+	switch {
+	case n.Kind == yaml.SequenceNode && len(n.Content) > 0:
+		d.list(n, v, path)
+	case n.Kind == yaml.ScalarNode && n.Value == "true":
+		v.Set(reflect.ValueOf(Personal(personal.Kinds())))
+	case n.Kind == yaml.ScalarNode && n.Value == "false":
+	default:
+		d.problem(n.Line, path, "here stands true, false or a list of kinds of personal data, such as [payment-card, iban]")
 	}
 }
 

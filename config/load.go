@@ -18,6 +18,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"weir"
+	"weir/mask/personal"
 )
 
 // Load reads and checks a file. The error is an *Error with everything that is wrong, or a *weir.Error.
@@ -257,6 +258,11 @@ func (k *checker) resource(i int, names map[string]int) {
 	for n, m := range r.AllowOpaque {
 		if m != "websocket-binary" && !mediaName.MatchString(m) {
 			k.problem(path+".allow_opaque["+strconv.Itoa(n)+"]", "name one media type, such as application/octet-stream, or websocket-binary")
+		}
+	}
+	for n, kind := range r.Mask.Personal {
+		if _, err := personal.New([]string{kind}); err != nil {
+			k.problem(path+".mask.personal["+strconv.Itoa(n)+"]", "there is no such kind of personal data; the kinds are %s", strings.Join(personal.Kinds(), ", "))
 		}
 	}
 	if r.Record.Body != nil && *r.Record.Body > maxRecord {

@@ -274,7 +274,7 @@ func (j *jsonWriter) scalar(b []byte, final bool) (wait bool) {
 		j.giveUp()
 		if strong {
 			j.copyTo(b, j.at)
-			j.hide(token)
+			j.hide("field", token)
 			j.skip(end)
 			j.text.swallow = detect.RunLine
 		}
@@ -283,7 +283,13 @@ func (j *jsonWriter) scalar(b []byte, final bool) (wait bool) {
 	j.after()
 	if strong && len(token) >= 4 && (token[0] == '-' || token[0] >= '0' && token[0] <= '9') {
 		j.copyTo(b, j.at)
-		j.hide(token)
+		j.hide("field", token)
+		j.skip(end)
+		return false
+	}
+	if kind := j.m.personal.Number(token); kind != "" {
+		j.copyTo(b, j.at)
+		j.hide(kind, token)
 		j.skip(end)
 		return false
 	}
@@ -292,8 +298,8 @@ func (j *jsonWriter) scalar(b []byte, final bool) (wait bool) {
 }
 
 // hide writes a quoted placeholder in the place of token.
-func (j *jsonWriter) hide(token []byte) {
-	j.out = append(j.m.placeholder(append(j.out, '"'), "field", token, j.tally), '"')
+func (j *jsonWriter) hide(kind string, token []byte) {
+	j.out = append(j.m.placeholder(append(j.out, '"'), kind, token, j.tally), '"')
 }
 
 // giveUp reads the rest as text.
@@ -412,7 +418,7 @@ func (j *jsonWriter) value(raw []byte, escaped bool, at int) bool {
 			return changed
 		}
 	}
-	if !escaped && at >= 0 && !j.touched(at, at+len(raw)) {
+	if !escaped && at >= 0 && !j.touched(at, at+len(raw)) && !j.scan.holdsPersonal(plain) {
 		return false
 	}
 	spans, _ := j.scan.scan(plain, 0, true)

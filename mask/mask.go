@@ -20,6 +20,7 @@ import (
 	"weir/mask/detect"
 	"weir/mask/field"
 	"weir/mask/known"
+	"weir/mask/personal"
 )
 
 // Config is what an Engine is made of.
@@ -54,9 +55,10 @@ func New(c Config) (*Engine, error) {
 
 // Masker masks with the engine's rules and known secrets.
 type Masker struct {
-	e    *Engine
-	sets []*known.Set
-	json sync.Pool // of *jsonWriter
+	e        *Engine
+	sets     []*known.Set
+	personal *personal.Set // nil: personal data passes
+	json     sync.Pool     // of *jsonWriter
 }
 
 // Masker adds sets of known secrets; nil sets are left out.
@@ -68,6 +70,11 @@ func (e *Engine) Masker(sets ...*known.Set) *Masker {
 		}
 	}
 	return m
+}
+
+// WithPersonal returns a Masker that masks as m does, and the personal data that p finds, too. With a nil p it masks none.
+func (m *Masker) WithPersonal(p *personal.Set) *Masker {
+	return &Masker{e: m.e, sets: m.sets, personal: p}
 }
 
 // Stream returns a writer that masks what is written to it on its way to w. An unknown shape, and one that is not
@@ -126,15 +133,18 @@ type span struct {
 	value      []byte // what the fingerprint is made of; nil: the bytes themselves
 	open       detect.Run
 	quote      byte
+	yields     bool // to the kind of a span that it overlaps
 }
 
 // scanner finds spans with buffers that are used again.
 type scanner struct {
-	m     *Masker
-	found []detect.Finding
-	known []known.Span
-	spans []span
-	one   stream // of scan
+	m        *Masker
+	found    []detect.Finding
+	known    []known.Span
+	personal []personal.Finding
+	spans    []span
+	joined   []span
+	one      stream // of scan
 }
 
 // stream is how far a text that comes in parts was searched. The zero value has searched nothing.
@@ -167,6 +177,12 @@ func (s *scanner) next(st *stream, b []byte, from int, final bool) (spans []span
 		st.spans = append(st.spans, span{from: f.From, start: f.Start, end: f.End, kind: f.Rule.Kind, open: f.Open, quote: f.Quote})
 	}
 	s.spans, safe = append(s.spans[:0], st.spans...), st.at
+	if p := s.m.personal; p != nil {
+		var decided int
+		s.personal, decided = p.Find(s.personal[:0], b, from, final)
+		s.join(s.personal)
+		safe = min(safe, decided)
+	}
 	for _, set := range s.m.sets {
 		s.known = set.FindFrom(s.known[:0], b, from)
 		for _, k := range s.known {
@@ -195,6 +211,44 @@ func (s *scanner) next(st *stream, b []byte, from int, final bool) (spans []span
 	}
 	st.spans = st.spans[:copy(st.spans, st.spans[n:])]
 	return s.spans, safe
+}
+
+// holdsPersonal reports whether b holds personal data that is to be masked.
+func (s *scanner) holdsPersonal(b []byte) bool {
+	s.personal, _ = s.m.personal.Find(s.personal[:0], b, 0, true)
+	return len(s.personal) > 0
+}
+
+// join puts personal data among the spans; what overlaps becomes one, under the kind that detect has for it.
+func (s *scanner) join(found []personal.Finding) {
+	if len(found) == 0 {
+		return
+	}
+	others := s.spans
+	s.spans = s.joined[:0]
+	s.joined = others
+	for len(found) > 0 || len(others) > 0 {
+		var next span
+		if len(others) == 0 || len(found) > 0 && found[0].Start < others[0].start {
+			f := found[0]
+			next, found = span{from: f.Start, start: f.Start, end: f.End, kind: f.Kind, yields: true}, found[1:]
+		} else {
+			next, others = others[0], others[1:]
+		}
+		n := len(s.spans)
+		if n == 0 || s.spans[n-1].end <= next.start {
+			s.spans = append(s.spans, next)
+			continue
+		}
+		last := &s.spans[n-1]
+		if last.yields {
+			last.kind, last.yields = next.kind, next.yields
+		}
+		if next.open != detect.Closed {
+			last.open, last.quote = next.open, next.quote
+		}
+		last.from, last.end = min(last.from, next.from), max(last.end, next.end)
+	}
 }
 
 // insert puts a known secret among the spans; those it overlaps become one with it, under its fingerprint.

@@ -54,7 +54,8 @@ func (p *pooledJSON) Close() error {
 		return p.err
 	}
 	// Only what holds nothing of the stream stays.
-	scan := scanner{m: p.m, found: j.scan.found[:0], known: j.scan.known[:0], spans: j.scan.spans[:0]}
+	scan := scanner{m: p.m, found: j.scan.found[:0], known: j.scan.known[:0], personal: j.scan.personal[:0], spans: j.scan.spans[:0], joined: j.scan.joined[:0]}
+	clear(scan.joined[:cap(scan.joined)])
 	clear(scan.spans[:cap(scan.spans)])
 	j.w, j.tally, j.err, j.text, j.scan, j.long = nil, nil, nil, nil, scan, notLong
 	j.buf, j.out, j.scratch, j.masked = wiped(j.buf), wiped(j.out), wiped(j.scratch), wiped(j.masked)

@@ -11,6 +11,7 @@ import (
 	"weir/gate/session"
 	"weir/mask"
 	"weir/mask/known"
+	"weir/mask/personal"
 	"weir/vault/secret"
 	"weir/vault/source"
 )
@@ -19,22 +20,24 @@ import (
 type maskers struct{ now *atomic.Pointer[generation] }
 
 // Open makes the mask of one session.
-func (m *maskers) Open(_ context.Context, _ *weir.SessionInfo, presented secret.String) (session.Mask, error) {
+func (m *maskers) Open(_ context.Context, info *weir.SessionInfo, presented secret.String) (session.Mask, error) {
 	own, _, err := source.Needles(source.Held{Name: "presented", Value: presented})
 	if err != nil {
 		return nil, err
 	}
-	return &sessionMask{now: m.now, own: own}, nil
+	return &sessionMask{now: m.now, own: own, resource: info.Resource.Name}, nil
 }
 
 // sessionMask masks for one session.
 type sessionMask struct {
-	now *atomic.Pointer[generation]
-	own *known.Set
+	now      *atomic.Pointer[generation]
+	own      *known.Set
+	resource string
 
-	mu     sync.Mutex
-	of     *generation
-	masker *mask.Masker
+	mu       sync.Mutex
+	of       *generation
+	masker   *mask.Masker
+	personal *personal.Set // what the resource had masked last; stays when the resource goes
 }
 
 func (s *sessionMask) current() *mask.Masker {
@@ -42,7 +45,10 @@ func (s *sessionMask) current() *mask.Masker {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.of != g {
-		s.of, s.masker = g, g.engine.Masker(g.known, s.own)
+		if r := g.byName[s.resource]; r != nil {
+			s.personal = r.personal
+		}
+		s.of, s.masker = g, g.engine.Masker(g.known, s.own).WithPersonal(s.personal)
 	}
 	return s.masker
 }

@@ -17,6 +17,7 @@ import (
 	"weir/gate/httpgate"
 	"weir/mask"
 	"weir/mask/known"
+	"weir/mask/personal"
 	"weir/rules/catalog"
 	"weir/rules/policy"
 	"weir/vault/source"
@@ -40,6 +41,7 @@ type resource struct {
 	noun      weir.Resource
 	target    *httpgate.Target
 	transport *http.Transport
+	personal  *personal.Set // nil: personal data passes
 	host      string
 }
 
@@ -120,6 +122,12 @@ func CheckConfig(cfg *config.Config, file string, lookup func(string) (string, b
 
 func (g *generation) resource(c *config.Resource, env environment) (*resource, error) {
 	r := &resource{noun: c.Noun(), host: c.URL().Host}
+	if kinds := c.Mask.Personal; len(kinds) > 0 {
+		var err error
+		if r.personal, err = personal.New(kinds); err != nil {
+			return nil, err
+		}
+	}
 	cred, err := g.credential(c, env)
 	if err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 
 	"weir"
 	"weir/mask"
+	"weir/mask/personal"
 )
 
 // MaskOptions say how Mask reads its input. The zero value finds the format out by itself.
@@ -18,7 +19,9 @@ type MaskOptions struct {
 	Format  string   // one of MaskFormats; "" is auto
 	Fields  []string // names of secrets, added to the built-in list
 	Disable []string // detectors not to use
-	Key     []byte   // of the fingerprints, at least 16 bytes; nil takes a new one, so that no two runs give the same
+	// Personal lists kinds of personal data to mask, too; "all" is all of them. Nil is none.
+	Personal []string
+	Key      []byte // of the fingerprints, at least 16 bytes; nil takes a new one, so that no two runs give the same
 }
 
 // sniffed is how much of the input is looked at to find out its format, in bytes.
@@ -38,12 +41,24 @@ func Mask(w io.Writer, r io.Reader, o MaskOptions) (*weir.Tally, error) {
 	if err != nil {
 		return tally, err
 	}
+	masker := engine.Masker()
+	if len(o.Personal) > 0 {
+		kinds := o.Personal
+		if slices.Contains(kinds, "all") {
+			kinds = nil
+		}
+		data, err := personal.New(kinds)
+		if err != nil {
+			return tally, err
+		}
+		masker = masker.WithPersonal(data)
+	}
 	in := bufio.NewReaderSize(r, 64<<10)
 	format, err := maskFormat(o.Format, in)
 	if err != nil {
 		return tally, err
 	}
-	out, err := engine.Masker().Stream(w, weir.Shape{Format: format}, tally)
+	out, err := masker.Stream(w, weir.Shape{Format: format}, tally)
 	if err != nil {
 		return tally, err
 	}

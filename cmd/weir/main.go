@@ -106,11 +106,11 @@ func verify(dataDir, key string) (*service.Evidence, error) {
 }
 
 // maskStream returns what masks one input; the fingerprints of one run agree.
-func maskStream() func(out io.Writer, in io.Reader, format string, fields, disable []string) (map[string]int, error) {
+func maskStream() func(out io.Writer, in io.Reader, format string, fields, disable, personal []string) (map[string]int, error) {
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // never fails
-	return func(out io.Writer, in io.Reader, format string, fields, disable []string) (map[string]int, error) {
-		tally, err := server.Mask(out, in, server.MaskOptions{Format: format, Fields: fields, Disable: disable, Key: key})
+	return func(out io.Writer, in io.Reader, format string, fields, disable, personal []string) (map[string]int, error) {
+		tally, err := server.Mask(out, in, server.MaskOptions{Format: format, Fields: fields, Disable: disable, Personal: personal, Key: key})
 		counts := map[string]int{}
 		tally.Each(func(kind string, n int) { counts[kind] = n })
 		return counts, err

@@ -29,7 +29,7 @@ type Local struct {
 	Check  func(file string) (warnings []string, err error)
 	Verify func(dataDir, key string) (*service.Evidence, error)
 	// Mask copies in to out with all secrets masked and returns how many of each kind there were.
-	Mask func(out io.Writer, in io.Reader, format string, fields, disable []string) (map[string]int, error)
+	Mask func(out io.Writer, in io.Reader, format string, fields, disable, personal []string) (map[string]int, error)
 }
 
 // Streams are where a command reads and writes.

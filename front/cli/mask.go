@@ -13,6 +13,7 @@ type maskCmd struct {
 	Format   string   `help:"How the input is laid out: ${enum}." enum:"auto,text,json,form,xml,html,sse,terminal" default:"auto"`
 	Field    []string `help:"Another name whose values are secret; may be repeated." placeholder:"NAME"`
 	Disable  []string `help:"A detector not to use; may be repeated." placeholder:"KIND"`
+	Personal []string `help:"A kind of personal data to mask, too, or all; may be repeated." placeholder:"KIND"`
 	Summary  bool     `help:"Tell on standard error how many values of which kind were masked."`
 	ExitCode int      `help:"Exit code when anything was masked, for checks in CI." default:"0" placeholder:"N"`
 }
@@ -23,7 +24,7 @@ func (c *maskCmd) Run(g *Globals) error {
 	}
 	counts := map[string]int{}
 	read := func(in io.Reader) error {
-		got, err := g.local.Mask(g.streams.Out, in, c.Format, c.Field, c.Disable)
+		got, err := g.local.Mask(g.streams.Out, in, c.Format, c.Field, c.Disable, c.Personal)
 		for kind, n := range got {
 			counts[kind] += n
 		}

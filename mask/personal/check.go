@@ -10,7 +10,7 @@ const (
 	checkNino
 	checkNhs
 	checkTaxID
-	checkIdCard
+	checkIDCard
 	checkNir
 	checkDni
 	checkFiscalCode
@@ -51,7 +51,7 @@ func (c check) passes(id []byte) bool {
 		return nhs(id)
 	case checkTaxID:
 		return taxID(id)
-	case checkIdCard:
+	case checkIDCard:
 		return idCard(id)
 	case checkNir:
 		return nir(id)
@@ -75,6 +75,13 @@ func (c check) passes(id []byte) bool {
 		return hetuCentury(id)
 	case checkCpr:
 		return cpr(id)
+	}
+	return c.passesAbroad(id)
+}
+
+// passesAbroad judges the numbers that passes leaves.
+func (c check) passesAbroad(id []byte) bool {
+	switch c {
 	case checkPesel:
 		return pesel(id)
 	case checkAhv:

@@ -82,7 +82,7 @@ var formTable = []form{
 
 	{kind: deTaxID, shape: "dd ddd ddd ddd", need: lone, check: checkTaxID},
 	{kind: deTaxID, shape: "ddddddddddd", need: word, check: checkTaxID},
-	{kind: deIDCard, shape: "XXXXXXXXXd", need: word, check: checkIdCard},
+	{kind: deIDCard, shape: "XXXXXXXXXd", need: word, check: checkIDCard},
 
 	{kind: frNIR, shape: "ddddddXdddddddd", need: capital, check: checkNir},
 	{kind: frNIR, shape: "ddddddXdddddd dd", need: capital, check: checkNir},

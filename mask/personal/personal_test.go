@@ -5,8 +5,8 @@ import (
 	"math/big"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -223,7 +223,7 @@ func at(s string, i int) int { n, _ := strconv.Atoi(s[i : i+1]); return n }
 // fits tries all ends of n digits and returns those that pass, to write a check the other way round.
 func fits(head string, n int, pass func(id string) bool) []string {
 	var out []string
-	for i := range int(pow(10, n)) {
+	for i := range pow(10, n) {
 		if id := head + fmt.Sprintf("%0*d", n, i); pass(id) {
 			out = append(out, id)
 		}
@@ -471,8 +471,9 @@ func TestNumber(t *testing.T) {
 // TestSourceHoldsNone reads the standard library's source: no program text is a card or a bank account, and hardly anything else is
 // taken for personal data.
 func TestSourceHoldsNone(t *testing.T) {
-	root := filepath.Join(runtime.GOROOT(), "src")
-	if _, err := os.Stat(root); err != nil {
+	out, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output()
+	root := filepath.Join(strings.TrimSpace(string(out)), "src")
+	if _, serr := os.Stat(filepath.Join(root, "net")); err != nil || serr != nil {
 		t.Skip("no source of the standard library here")
 	}
 	const power = "2251799813685251" // 2⁵¹+3 has a Mastercard's range and a right check digit

@@ -1,8 +1,11 @@
 package personal
 
+import "math/bits"
+
 const (
 	maxForm    = 19 // the longest first word of a form
 	maxShape   = 24
+	maxFirst   = 7
 	separators = 5
 )
 
@@ -14,6 +17,7 @@ type form struct {
 	check check
 	// Where it has digits, letters, either and others, one bit for each byte.
 	digits, letters, either, others uint32
+	size                            int // of all but the others
 }
 
 // need is what else must speak for a number.
@@ -179,24 +183,41 @@ func (f *finder) oneOf(forms []form, start int) (next, cut int) {
 	if len(forms) == 0 {
 		return 0, -1
 	}
-	// One look at the bytes serves all forms.
+	// One look at the bytes serves all forms, and one at the first of them is enough for most texts.
 	b := f.b[start:min(len(f.b), start+maxShape)]
 	var digits, letters uint32
-	for i, c := range b {
+	first := min(len(b), maxFirst)
+	for i, c := range b[:first] {
 		class := uint32(classTable[c])
 		digits |= class & digitByte << i
 		letters |= class & letterByte / letterByte << i
 	}
-	var buf [maxShape]byte
-	words, looked := kinds(0), false
+	some := false
+	for i := range forms {
+		some = some || forms[i].fits(digits, letters, first)
+	}
+	if !some {
+		return 0, -1
+	}
+	// What forms are made of is the same for all but for its length.
+	var id [maxShape]byte
+	n, small := 0, uint32(0)
+	for i, c := range b {
+		class := uint32(classTable[c])
+		digits |= class & digitByte << i
+		letters |= class & letterByte / letterByte << i
+		if class&(digitByte|letterByte) != 0 {
+			if c >= 'a' {
+				small |= 1 << i
+				c &^= 0x20
+			}
+			id[n] = c
+			n++
+		}
+	}
 	for i := range forms {
 		m := &forms[i]
-		there := uint32(1)<<min(len(b), len(m.shape)) - 1
-		if (m.digits&^digits|m.letters&^letters|m.either&^(digits|letters)|m.others&(digits|letters))&there != 0 {
-			continue
-		}
-		id, small := m.read(buf[:0], b)
-		if id == nil {
+		if !m.fits(digits, letters, len(b)) || !m.tied(b) {
 			continue
 		}
 		if len(b) < len(m.shape) {
@@ -205,32 +226,41 @@ func (f *finder) oneOf(forms []form, start int) (next, cut int) {
 			}
 			continue
 		}
+		mine := uint32(1)<<len(m.shape) - 1
+		if small&mine != 0 && letters&^small&mine != 0 {
+			continue
+		}
+		id := id[:m.size]
 		if !m.check.passes(id) || same(id) {
 			continue
 		}
-		end := start + len(m.shape)
-		ok, wait := f.ends(end)
-		if ok && m.need == lone {
-			ok, wait = f.lone(start, end)
-		}
+		ok, wait := f.backed(m, start, small&mine != 0)
 		if wait {
 			return 0, start
 		}
-		if !ok {
-			continue
+		if ok {
+			return f.found(start, start+len(m.shape), m.kind)
 		}
-		if m.need == word || m.need == capital && small {
-			if !looked {
-				words, looked = f.words(start, wordsBack), true
-			}
-			if !words.has(m.kind) {
-				continue
-			}
-		}
-		next, cut = f.found(start, end, m.kind)
-		return next, cut
 	}
 	return 0, -1
+}
+
+// backed reports whether what stands around a number at start lets it be one of this form. small says that its letters are.
+func (f *finder) backed(m *form, start int, small bool) (ok, wait bool) {
+	end := start + len(m.shape)
+	if ok, wait = f.ends(end); ok && m.need == lone {
+		ok, wait = f.lone(start, end)
+	}
+	if ok && (m.need == word || m.need == capital && small) {
+		ok = f.words(start, wordsBack).has(m.kind)
+	}
+	return ok, wait
+}
+
+// fits reports whether the first n bytes, of which digits and letters say what they are, have the form's classes.
+func (m *form) fits(digits, letters uint32, n int) bool {
+	wrong := m.digits&^digits | m.letters&^letters | m.either&^(digits|letters) | m.others&(digits|letters)
+	return wrong&(1<<n-1) == 0
 }
 
 // mark fills the places of a form's bytes in.
@@ -247,32 +277,17 @@ func (m *form) mark() {
 			m.others |= 1 << i
 		}
 	}
+	m.size = len(m.shape) - bits.OnesCount32(m.others)
 }
 
-// read appends the digits and letters of b, which has the form's classes, to id, letters as capitals; small is set when they are not. It
-// returns nil for other separators and for letters of both sizes.
-func (m *form) read(id, b []byte) (got []byte, small bool) {
-	large := false
-	for i := range min(len(m.shape), len(b)) {
-		c := b[i]
-		switch want := m.shape[i]; {
-		case isDigit(c):
-			id = append(id, c)
-		case isLetter(c):
-			if c >= 'a' {
-				small = true
-			} else {
-				large = true
-			}
-			id = append(id, c&^0x20)
-		case want != c:
-			return nil, false
+// tied reports whether the separators in b are the form's.
+func (m *form) tied(b []byte) bool {
+	for left := m.others; left != 0; left &= left - 1 {
+		if i := bits.TrailingZeros32(left); i < len(b) && b[i] != m.shape[i] {
+			return false
 		}
 	}
-	if small && large {
-		return nil, false
-	}
-	return id, small
+	return true
 }
 
 // lone reports whether no other digits stand beside b[start:end], one blank apart.

@@ -70,7 +70,7 @@ func (f *finder) called(begin int) bool {
 		if q == p {
 			return false
 		}
-		if f.words(p, p-q).has(phone) {
+		if p-q > 2 && f.words(p, p-q).has(phone) {
 			return true
 		}
 		p = q

@@ -53,7 +53,7 @@ func (f *finder) words(start, back int) (k kinds) {
 		for q > 0 && p-q <= maxTableWord && wordByte(f.b[q-1]) && !f.hump(q) {
 			q--
 		}
-		if p-q <= maxTableWord {
+		if n := p - q; n <= maxTableWord && (n > 1 || c|0x20 == 'v') {
 			var buf [maxTableWord]byte
 			for i, c := range f.b[q:p] {
 				if c >= 'A' && c <= 'Z' {

@@ -1,10 +1,8 @@
 package personal
 
-// check says which function judges a number. It is no func value, so that what it looks at stays on the stack.
-type check uint8
-
+// Checks: which function judges a number. They are no func values, so that what they look at stays on the stack.
 const (
-	checkCard check = iota
+	checkCard uint8 = iota
 	checkBareCard
 	checkSsn
 	checkNino
@@ -37,8 +35,8 @@ const (
 )
 
 // passes judges a number without its separators: digits as ASCII, letters as capitals.
-func (c check) passes(id []byte) bool {
-	switch c {
+func passes(check uint8, id []byte) bool {
+	switch check {
 	case checkCard:
 		return card(id)
 	case checkBareCard:
@@ -76,12 +74,12 @@ func (c check) passes(id []byte) bool {
 	case checkCpr:
 		return cpr(id)
 	}
-	return c.passesAbroad(id)
+	return passesAbroad(check, id)
 }
 
 // passesAbroad judges the numbers that passes leaves.
-func (c check) passesAbroad(id []byte) bool {
-	switch c {
+func passesAbroad(check uint8, id []byte) bool {
+	switch check {
 	case checkPesel:
 		return pesel(id)
 	case checkAhv:

@@ -24,6 +24,10 @@ func (s *Set) Find(dst []Finding, b []byte, from int, final bool) (found []Findi
 	for i := next(b, from); i < len(b); i = next(b, i) {
 		var cut int
 		if b[i] == '@' {
+			if i == from || classTable[b[i-1]]&localByte == 0 {
+				i++
+				continue
+			}
 			var end int
 			end, cut = f.address(i, i+1)
 			i = max(i+1, end)

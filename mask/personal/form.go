@@ -14,7 +14,7 @@ type form struct {
 	kind  kind
 	shape string
 	need  need
-	check check
+	check uint8
 	// Where it has digits, letters, either and others, one bit for each byte.
 	digits, letters, either, others uint32
 	size                            int // of all but the others
@@ -180,28 +180,14 @@ func (f *finder) formed(start, end int) (next, cut int) {
 
 // oneOf tries forms at start.
 func (f *finder) oneOf(forms []form, start int) (next, cut int) {
-	if len(forms) == 0 {
-		return 0, -1
-	}
-	// One look at the bytes serves all forms, and one at the first of them is enough for most texts.
 	b := f.b[start:min(len(f.b), start+maxShape)]
-	var digits, letters uint32
-	first := min(len(b), maxFirst)
-	for i, c := range b[:first] {
-		class := uint32(classTable[c])
-		digits |= class & digitByte << i
-		letters |= class & letterByte / letterByte << i
-	}
-	some := false
-	for i := range forms {
-		some = some || forms[i].fits(digits, letters, first)
-	}
-	if !some {
+	if !likely(forms, b) {
 		return 0, -1
 	}
 	// What forms are made of is the same for all but for its length.
 	var id [maxShape]byte
-	n, small := 0, uint32(0)
+	var digits, letters, small uint32
+	n := 0
 	for i, c := range b {
 		class := uint32(classTable[c])
 		digits |= class & digitByte << i
@@ -231,7 +217,7 @@ func (f *finder) oneOf(forms []form, start int) (next, cut int) {
 			continue
 		}
 		id := id[:m.size]
-		if !m.check.passes(id) || same(id) {
+		if !passes(m.check, id) || same(id) {
 			continue
 		}
 		ok, wait := f.backed(m, start, small&mine != 0)
@@ -243,6 +229,26 @@ func (f *finder) oneOf(forms []form, start int) (next, cut int) {
 		}
 	}
 	return 0, -1
+}
+
+// likely reports whether the first bytes of b have the classes of one of the forms: for most texts that is enough.
+func likely(forms []form, b []byte) bool {
+	if len(forms) == 0 {
+		return false
+	}
+	b = b[:min(len(b), maxFirst)]
+	var digits, letters uint32
+	for i, c := range b {
+		class := uint32(classTable[c])
+		digits |= class & digitByte << i
+		letters |= class & letterByte / letterByte << i
+	}
+	for i := range forms {
+		if forms[i].fits(digits, letters, len(b)) {
+			return true
+		}
+	}
+	return false
 }
 
 // backed reports whether what stands around a number at start lets it be one of this form. small says that its letters are.

@@ -43,7 +43,8 @@ func (v *value) judge(i, end int, quoted bool) bool {
 			return false
 		}
 	case scheme > 0:
-		if len(text) < 6 || !quoted && !(v.lineStart && v.form.colon) && v.expression(text) || !tokenLike(text) && len(text) < 20 && bytes.IndexByte(text, '.') < 0 {
+		header := v.lineStart && v.form.colon
+		if len(text) < 6 || !quoted && !header && v.expression(text) || !tokenLike(text) && len(text) < 20 && bytes.IndexByte(text, '.') < 0 {
 			return false
 		}
 	case bytes.EqualFold(name, []byte("cookie")) || bytes.EqualFold(name, []byte("set-cookie")):
@@ -87,7 +88,7 @@ func (v *value) password(text, name []byte) bool {
 		return true
 	case !v.lineStart && v.form.colon && !v.form.tight && !tokenLike(text) && !v.pairs():
 		return false // invalid password: hunter
-	case bareName(name) && !tokenLike(text) && !(v.lineStart && v.form.tight || v.form.query || v.flag):
+	case bareName(name) && !tokenLike(text) && (!v.lineStart || !v.form.tight) && !v.flag:
 		return false // PASS: TestX
 	case word || identifier(text):
 		return !v.inCode()
@@ -102,16 +103,15 @@ func (v *value) password(text, name []byte) bool {
 // token judges the value of any other strong name. Tokens are made by machines, so it must look so, unless it stands in a file of the
 // environment. It returns how much of text belongs to the token.
 func (v *value) token(text, name []byte) int {
-	if v.form.pair && !v.inCode() {
-		if bytes.IndexByte(text, ' ') < 0 && len(text) >= 6 && !(letters(text) && commonWord(text)) && !echoes(text, name) && !v.expression(text) && !pathLike(text) && (!number(text) || len(text) >= 16) {
+	switch {
+	case v.form.pair && !v.inCode():
+		if v.paired(text, name) {
 			return len(text)
 		}
 		return 0
-	}
-	if v.form.quoted {
-		if n := len(text); text[0] != '\\' && !prose(text) && !echoes(text, name) && (tokenLike(text) && (!field.Wordy(text) || v.form.key && v.strength == field.Strong && !v.inCode()) || field.Gibberish(text) && bytes.IndexByte(text, ' ') < 0 || n >= 16 && !word(text) && (!number(text) || n >= 24) && !field.Wordy(text) && bytes.IndexByte(text, ' ') < 0) && !(identifier(text) && n < 12 && v.inCode()) ||
-			n >= 8 && n < 64 && letters(text) && secretName(name) && !label(text) && !commonWord(text) && !echoes(text, name) && !v.inCode() {
-			return n
+	case v.form.quoted:
+		if v.quotedToken(text, name) {
+			return len(text)
 		}
 		return 0
 	}
@@ -137,6 +137,34 @@ func (v *value) token(text, name []byte) int {
 		return n
 	}
 	return 0
+}
+
+// paired judges a token that stands as the value of its name in a list of such pairs, or in a URL: it need not look random.
+func (v *value) paired(text, name []byte) bool {
+	switch {
+	case len(text) < 6, bytes.IndexByte(text, ' ') >= 0, letters(text) && commonWord(text), number(text) && len(text) < 16:
+		return false
+	}
+	return !echoes(text, name) && !v.expression(text) && !pathLike(text)
+}
+
+// quotedToken judges a token in quotes.
+func (v *value) quotedToken(text, name []byte) bool {
+	n, blank := len(text), bytes.IndexByte(text, ' ') >= 0
+	if text[0] == '\\' || prose(text) || echoes(text, name) {
+		return false
+	}
+	switch short := identifier(text) && n < 12; {
+	case short && v.inCode():
+	case tokenLike(text) && (!field.Wordy(text) || v.form.key && v.strength == field.Strong && !v.inCode()):
+		return true
+	case field.Gibberish(text) && !blank:
+		return true
+	case n >= 16 && !blank && !word(text) && !field.Wordy(text) && (!number(text) || n >= 24):
+		return true
+	}
+	// A secret may be a word that somebody chose.
+	return n >= 8 && n < 64 && letters(text) && secretName(name) && !label(text) && !commonWord(text) && !v.inCode()
 }
 
 // cookies reports whether a header's value holds a cookie with a value that looks made by a machine.

@@ -221,8 +221,8 @@ func (p *parser) name() (name []byte) {
 			return nil
 		}
 		begin := p.i
-		switch quote := p.b[p.i]; {
-		case quote == '"' || quote == '`' || quote == '[':
+		switch quote := p.b[p.i]; quote {
+		case '"', '`', '[':
 			if quote == '[' {
 				quote = ']'
 			}

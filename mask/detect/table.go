@@ -88,7 +88,7 @@ func (c column) holds(cell []byte) bool {
 	case columnPassword:
 		return bytes.ContainsFunc(cell, alnum)
 	case columnToken:
-		return len(cell) >= 6 && (!number(cell) || len(cell) >= 16) && !(letters(cell) && commonWord(cell))
+		return len(cell) >= 6 && (!number(cell) || len(cell) >= 16) && (!letters(cell) || !commonWord(cell))
 	case columnWeak:
 		return field.Opaque(cell)
 	case columnClear:

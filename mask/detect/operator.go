@@ -1,0 +1,297 @@
+package detect
+
+import (
+	"bytes"
+
+	"weir/mask/field"
+)
+
+// pair reads the value of {Name:DB_PASSWORD Value:x} and its like, from behind the name. known is false when it is none.
+func (v *value) pair(i int) (found, known bool) {
+	const word = "value"
+	start := i
+	for ; ; i++ {
+		c, ok := v.peek(i)
+		if !ok {
+			return !v.f.final && v.need(), true
+		}
+		if i-start > 64 {
+			return false, false
+		}
+		if bytes.IndexByte([]byte("\"' \\\t\r\n,;"), c) < 0 {
+			break
+		}
+	}
+	if i == start {
+		return false, false
+	}
+	for k := range len(word) {
+		c, ok := v.peek(i + k)
+		if !ok {
+			return !v.f.final && v.need(), true
+		}
+		if c|0x20 != word[k] {
+			return false, false
+		}
+	}
+	for i += len(word); ; i++ {
+		c, ok := v.peek(i)
+		switch {
+		case !ok:
+			return !v.f.final && v.need(), true
+		case c == ':' || c == '=':
+			v.form.key, v.form.tight, v.form.pair = true, true, true
+			v.lineStart = bytes.IndexByte(v.f.b[start:i], '\n') >= 0
+			return v.read(i+1, false), true
+		case bytes.IndexByte(pairQuoteTable, c) < 0:
+			return false, false
+		}
+	}
+}
+
+// operator finds what joins name and value: = : => or, behind a flag or an SQL keyword, a blank.
+func (v *value) operator() bool {
+	f, i := v.f, v.at
+	if f.pairName(v.name) && !field.AntiForgery(f.b[v.name:v.at]) {
+		if found, known := v.pair(i); known {
+			return found
+		}
+	}
+	mark, short := v.quoteAt(i)
+	switch {
+	case short:
+		return v.need()
+	case len(mark) > 0:
+		i += len(mark)
+	case i < len(f.b) && f.b[i] == ']':
+		i++
+	}
+	v.form.key = i > v.at
+	begin := i
+	i = v.blanks(i)
+	v.form.tight = i == begin
+	c, ok := v.peek(i)
+	if !ok {
+		return !f.final && v.need()
+	}
+	v.form.colon = c == ':'
+	v.form.pair = c == '=' && v.name > 0 && (f.b[v.name-1] == '?' || f.b[v.name-1] == '&')
+	next, ok := v.peek(i + 1)
+	if !ok && bytes.IndexByte(operatorTable, c) >= 0 {
+		return !f.final && v.need()
+	}
+	switch {
+	case c == '%':
+		return v.percent(i)
+	case c == '=' && next == '=':
+		return v.strength == field.Strong && v.compared(i+2)
+	case c == ':' && next == ':':
+		return v.defined(i + 2)
+	case c == ':' && next == '/' && i == v.at, c == ':' && bytes.HasSuffix(f.b[:v.name], []byte(":")) && bytes.Contains(f.b[max(0, v.name-maxNameSide):v.name], []byte(":secretsmanager:")):
+		return false // what follows is the name of a secret
+	case c == '=' && next == '>', c == ':' && next == '=':
+		v.lineStart = false
+		return v.read(i+2, c == ':')
+	case c == '=' || c == ':':
+		return v.read(i+1, false)
+	case c == '>' && i == v.at && v.name > 0 && f.b[v.name-1] == '<', c == '>' && next != '=' && f.pairName(v.name):
+		return v.element(i + 1)
+	case i > begin && v.name > 0 && f.b[v.name-1] == '<' && isLetter(c):
+		return v.tag(i)
+	}
+	return v.keyword(i, begin, c, next)
+}
+
+// operatorTable is what the operators of two bytes begin with.
+var operatorTable = []byte("=:?.+|&!i%")
+
+// keyword finds the rarer operators and what stands behind a name without any.
+func (v *value) keyword(i, begin int, c, next byte) bool {
+	f := v.f
+	switch {
+	case (c == '?' || c == '.' || c == '+') && next == '=':
+		v.lineStart = false
+		return v.read(i+2, true)
+	case c == '!' && next == '=':
+		return v.strength == field.Strong && v.compared(i+2)
+	case c == 'i' && next == 's' && i > begin:
+		return v.is(i + 2) // the password is "x"
+	case c == '|' || c == '&':
+		if third, ok := v.peek(i + 2); third == '=' {
+			return v.read(i+3, true)
+		} else if !ok && !f.final {
+			return v.need()
+		}
+		return false
+	case c == ',' && i == begin && f.argument(v.name):
+		v.form.query = true
+		return v.read(i+1, true)
+	case c == 's' && i > begin:
+		if len(f.b)-i < len(stringType) && !f.final {
+			return v.need()
+		}
+		if bytes.HasPrefix(f.b[i:], []byte(stringType)) {
+			return v.read(i+len(stringType), true)
+		}
+		return false
+	case i > begin && c|0x20 == 'f' && next|0x20 == 'o':
+		return v.forUser(i)
+	case i > begin && v.isFlag():
+		v.flag, v.lineStart = true, false
+		return v.read(i, false)
+	case i > begin && f.netrc(v.name, v.at):
+		v.lineStart, v.form.pair = false, true
+		return v.read(i, false)
+	case i > begin && (f.directive(v.name, v.at) || bytes.HasSuffix(f.b[:v.name], []byte("ENV "))):
+		v.form.pair = true
+		return v.read(i, false)
+	case i > begin && (c == '\'' || c == '"') && v.strength == field.Strong:
+		v.form.query = true
+		return v.read(i, true) // PASSWORD 'x'
+	case i > begin && isLetter(c) && f.spoken(v.name, v.at):
+		return v.sentence(i)
+	case i > begin && v.lineStart && v.strength == field.Strong:
+		return v.lastWord(i)
+	}
+	return false
+}
+
+// is reads what a sentence says behind is: a quoted value, or a word that nobody would write there.
+func (v *value) is(i int) bool {
+	i = v.blanks(i)
+	c, ok := v.peek(i)
+	switch {
+	case !ok:
+		return !v.f.final && v.need()
+	case c == '"' || c == '\'' || c == '`' || c == '\\' || c == '&':
+		v.form.query = true
+		return v.strength == field.Strong && v.read(i, true)
+	}
+	return v.strange(i)
+}
+
+// strange reads the word at i, which is a secret only if it looks made by a machine.
+func (v *value) strange(i int) bool {
+	for end := i; ; end++ {
+		c, ok := v.peek(end)
+		switch {
+		case !ok && !v.f.final:
+			return v.open(i, RunToken, 0)
+		case ok && c > ' ' && c != '"' && c != '\'' && c != ',' && c != '<' && c != ')' && c != ';':
+			continue
+		}
+		word := bytes.TrimRight(v.f.b[i:min(end, len(v.f.b))], ".:!?")
+		if !madeUp(word) || v.strength == field.Weak && len(word) < 16 || pathLike(word) || digest(word) && hashName(v.f.b[v.name:v.at]) {
+			return false
+		}
+		return v.judge(i, i+len(word), true)
+	}
+}
+
+// madeUp reports one word that looks made by a machine.
+func madeUp(word []byte) bool {
+	return len(word) >= 8 && (isDigit(word[0]) || isLetter(word[0])) && tokenLike(word) && !field.Wordy(word) && !bytes.ContainsAny(word, "<>[]{}()|\"'`,")
+}
+
+// sentence reads the key we got from azure is x, and password for user bob: x, from behind key.
+func (v *value) sentence(i int) bool {
+	b := v.f.b
+	if bytes.HasSuffix(b[:v.name], []byte("ublic ")) {
+		return false
+	}
+	for end := i; end-i < 48; end++ {
+		c, ok := v.peek(end)
+		switch {
+		case !ok:
+			return !v.f.final && v.need()
+		case c == ':' && end+1 < len(b) && b[end+1] == ' ':
+			return v.strange(end + 2)
+		case c == 's' && end > i+1 && b[end-1] == 'i' && b[end-2] == ' ' && end+1 < len(b) && b[end+1] == ' ':
+			return v.strange(end + 2)
+		case c == ':' && end+1 == len(b) && !v.f.final, c == 's' && end+1 == len(b) && !v.f.final:
+			return v.need()
+		case !isLetter(c) && c != ' ' && c != '\'' && c != '-' && c != '@' && !isDigit(c):
+			return false
+		}
+	}
+	return false
+}
+
+// lastWord reads the word behind a name that begins a line, if it ends the line: smtp_password  x.
+func (v *value) lastWord(i int) bool {
+	b := v.f.b
+	for end := i; end-i < maxCommand; end++ {
+		c, ok := v.peek(end)
+		switch {
+		case !ok && !v.f.final:
+			return v.open(i, RunToken, 0)
+		case ok && c == ' ' && end-i == 1 && isDigit(b[i]): // Cisco's password 7 x
+			return v.lastWord(end + 1)
+		case ok && (c == ' ' || c == '\t'):
+			return false
+		case !ok || c == '\n' || c == '\r':
+			word := b[i:min(end, len(b))]
+			if !madeUp(word) || v.inCode() {
+				return false
+			}
+			return v.judge(i, i+len(word), true)
+		}
+	}
+	return false
+}
+
+// forUser reads SET PASSWORD FOR 'bob'@'host' = 'x' from behind PASSWORD.
+func (v *value) forUser(i int) bool {
+	line := v.f.b[i:min(len(v.f.b), i+maxCommand)]
+	switch {
+	case len(line) < 4 && !v.f.final:
+		return v.need()
+	case !foldPrefix(line, "for "):
+		return false
+	}
+	n := bytes.IndexAny(line, "=\n")
+	switch {
+	case n < 0 && len(line) < maxCommand && !v.f.final:
+		return v.need()
+	case n < 0 || line[n] != '=' || bytes.IndexByte(line[:n], '\'') < 0:
+		return false
+	}
+	v.form.pair = true
+	return v.read(i+n+1, true)
+}
+
+// compared reads the string that a name is compared with: password == "x", === too.
+func (v *value) compared(i int) bool {
+	c, ok := v.peek(i)
+	if !ok {
+		return !v.f.final && v.need()
+	}
+	if c == '=' {
+		i++
+	}
+	v.form.query = true
+	return v.read(i, true)
+}
+
+// defined reads what stands behind ::= and :::=.
+func (v *value) defined(i int) bool {
+	for ; ; i++ {
+		c, ok := v.peek(i)
+		switch {
+		case !ok:
+			return !v.f.final && v.need()
+		case c == '=':
+			return v.read(i+1, true)
+		case c != ':' || i > v.at+8:
+			return false
+		}
+	}
+}
+
+func (v *value) isFlag() bool {
+	b := v.f.b
+	if v.strength == field.Strong && v.at-v.name > 4 && v.name >= 1 && b[v.name-1] == '-' && (v.name == 1 || b[v.name-2] == ' ' || b[v.name-2] == '`') {
+		return true // -Password x
+	}
+	return v.name >= 2 && b[v.name-1] == '-' && b[v.name-2] == '-' && (v.name == 2 || b[v.name-3] <= ' ' || b[v.name-3] == '"' || b[v.name-3] == '\'')
+}

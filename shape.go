@@ -43,6 +43,7 @@ type MaskWriter interface {
 type Tally struct {
 	counts map[string]int
 	total  int
+	bytes  int64
 }
 
 // Add counts one masked value of the kind.
@@ -55,6 +56,21 @@ func (t *Tally) Add(kind string) {
 	}
 	t.counts[kind]++
 	t.total++
+}
+
+// Replaced tells how many bytes of the input the value counted last took. A value that comes in pieces is told of in pieces.
+func (t *Tally) Replaced(bytes int) {
+	if t != nil {
+		t.bytes += int64(bytes)
+	}
+}
+
+// Bytes is how many bytes of the input the masked values took together, as they were spelled there.
+func (t *Tally) Bytes() int64 {
+	if t == nil {
+		return 0
+	}
+	return t.bytes
 }
 
 // Total is the number of values masked.

@@ -13,13 +13,14 @@ const maxPair = 64 << 10
 
 // formWriter masks application/x-www-form-urlencoded, a pair at a time. Pairs without a secret stay as they are.
 type formWriter struct {
-	m     *Masker
-	w     sink
-	tally *weir.Tally
-	err   error
-	buf   []byte
-	out   []byte
-	long  *textWriter // reads a pair too long to decode
+	m       *Masker
+	w       sink
+	tally   *weir.Tally
+	err     error
+	buf     []byte
+	out     []byte
+	scratch []byte
+	long    *textWriter // reads a pair too long to decode
 }
 
 func newForm(m *Masker, w sink, t *weir.Tally) *formWriter { return &formWriter{m: m, w: w, tally: t} }
@@ -113,20 +114,47 @@ func (f *formWriter) pair(pair []byte) {
 	} else {
 		plain = plainName
 	}
-	masked := f.m.value(nil, strength, plain, f.tally)
-	maskedName := plainName
 	if named {
-		maskedName = f.m.value(nil, field.None, plainName, f.tally)
-	}
-	if bytes.Equal(masked, plain) && bytes.Equal(maskedName, plainName) {
-		f.out = append(f.out, pair...)
+		f.part(field.None, name, plainName)
+		f.out = append(f.out, '=')
+		f.part(strength, value, plain)
 		return
 	}
-	if named {
-		f.out = append(f.out, url.QueryEscape(string(maskedName))...)
-		f.out = append(f.out, '=')
+	f.part(strength, pair, plain)
+}
+
+// part masks a name or a value, whose text is plain, and leaves all around what is secret as it was spelled.
+func (f *formWriter) part(strength field.Strength, raw, plain []byte) {
+	s := scanner{m: f.m}
+	escaped := len(plain) < len(raw)
+	at, upto := 0, 0 // in raw, in plain
+	to := func(i int) int {
+		if !escaped {
+			return i
+		}
+		end := at
+		for ; upto < i; upto++ {
+			if raw[end] == '%' {
+				end += 2
+			}
+			end++
+		}
+		return end
 	}
-	f.out = append(f.out, url.QueryEscape(string(masked))...)
+	for _, sp := range s.value(strength, plain) {
+		start := to(sp.start)
+		f.out = append(f.out, raw[at:start]...)
+		at = start
+		end := to(sp.end)
+		value := sp.value
+		if value == nil {
+			value = plain[sp.start:sp.end]
+		}
+		f.scratch = f.m.placeholder(f.scratch[:0], sp.kind, value, end-start, f.tally)
+		f.out = append(f.out, url.QueryEscape(string(f.scratch))...)
+		at = end
+	}
+	f.out = append(f.out, raw[at:]...)
 }
 
 // unescape decodes percent and plus; what does not decode is taken as it is.

@@ -1,74 +1,84 @@
 package mask
 
 import (
-	"bytes"
+	"cmp"
 	"slices"
 
 	"weir"
 	"weir/mask/detect"
 	"weir/mask/field"
+	"weir/mask/known"
 )
 
 const (
-	maxDepth  = 10_000 // deeper nesting is read as text
-	maxNested = 3      // JSON in strings in JSON
-	maxScalar = 4096   // no number is longer
+	maxDepth  = 10_000   // deeper nesting is read as text
+	maxNested = 3        // JSON in strings in JSON
+	maxScalar = 4096     // no number is longer
+	maxBlock  = 64 << 10 // so much is looked at at once, in bytes
+	shortest  = 6        // no string of fewer bytes holds a secret unless its name says so
 )
 
-// level is one open object or array.
+// level is an open object or array.
 type level struct {
 	object bool
 	strong bool // inside the value of a name that says secret
 	pair   field.Strength
+	names  int32 // where in jsonWriter.names those begin that stand in it
 }
 
 // jsonWriter masks JSON texts, one or many. It checks only as much grammar as telling names from values needs; from the
-// first byte that breaks it, the rest is masked as plain text. All else is passed byte for byte.
+// first byte that breaks it, the rest is masked as plain text. All else is passed byte for byte: within a string, too, only the bytes
+// that spell a secret are replaced.
 type jsonWriter struct {
 	m      *Masker
 	w      sink
 	tally  *weir.Tally
-	nested int
+	nested int // how many strings around; then what is found goes to edits, and nothing is written
 	scan   scanner
 	err    error
 
-	buf     []byte
-	at      int // in buf: what comes next
-	clean   int // in buf: where bytes begin that pass as they are
-	out     []byte
-	scratch []byte
-	masked  []byte
+	buf           []byte // the beginning of a token whose end is not there
+	at            int    // in the block: what comes next
+	clean         int    // in the block: where bytes begin that pass as they are
+	out           []byte
+	plain         []byte // the text of a string that holds escapes
+	masked        []byte // a placeholder in the making
+	spare         []byte
+	held, written int  // how much of buf and of out was ever used
+	seen          int  // so much of the token in buf holds no end of it
+	escape        bool // it holds escapes
 
-	levels  []level
+	in      level   // the innermost one
+	levels  []level // those around it
+	names   []byte  // values that may name their siblings, each with its length behind it
 	wantKey bool
-	key     field.Strength // of the name whose value comes next
-	valued  bool           // that name is "value" and a sibling's name says what it is
-	naming  bool           // that name is "name" or its like
-	cache   [128]cachedKey
+	key     says // of the name whose value comes next
+	cache   [cachedNames]cachedName
+	last    uint8 // in cache: the name before
+	next    uint8 // in cache: the name that followed it last time
 
-	surveyed bool // starts says where in what is consumed secrets may begin
-	starts   []int32
-	next     int
+	surveyed bool // hits says where in the block the secrets held are
+	hits     []known.Span
+	nextHit  int
 
-	text *textWriter // set once the input is no JSON, or while a very long string passes
-	long longString
+	found  []edit // in the string at hand
+	edits  []edit // of all, where this reads a string of another's
+	broken bool   // it is no JSON
+	inner  *jsonWriter
+
+	text    *textWriter // set once the input is no JSON
+	long    longString
+	dropped int // of a secret too long to hold, in bytes
+	passage *longText
 }
 
-// longString is the state inside a string too long to hold.
-type longString uint8
-
-const (
-	notLong longString = iota
-	longText
-	longSecret
-)
-
-// cachedKey is what was found out about a name that holds no secret itself.
-type cachedKey struct {
-	name           [32]byte
-	len            uint8
-	strength       field.Strength
-	valued, naming bool
+// edit is what is to be replaced in a JSON text.
+type edit struct {
+	start, end int
+	kind       string
+	value      []byte // what the fingerprint is made of
+	bare       bool   // it is no string and becomes one
+	depth      int    // how many strings are around the text it stands in
 }
 
 func newJSON(m *Masker, w sink, t *weir.Tally, nested int) *jsonWriter {
@@ -77,9 +87,10 @@ func newJSON(m *Masker, w sink, t *weir.Tally, nested int) *jsonWriter {
 
 // Write masks p.
 func (j *jsonWriter) Write(p []byte) (int, error) {
-	if j.err == nil {
-		j.buf = append(j.buf, p...)
-		j.err = j.pass(false)
+	for b := p; len(b) > 0 && j.err == nil; {
+		n := min(len(b), maxBlock)
+		j.err = j.pass(b[:n], false)
+		b = b[n:]
 	}
 	if j.err != nil {
 		return 0, j.err
@@ -93,96 +104,97 @@ func (j *jsonWriter) Flush() error { return j.err }
 // Close masks the rest.
 func (j *jsonWriter) Close() error {
 	if j.err == nil {
-		j.err = j.pass(true)
+		j.err = j.pass(nil, true)
 	}
 	return j.err
 }
 
-// pass consumes what is decided of buf and writes the outcome.
-func (j *jsonWriter) pass(final bool) error {
+// pass consumes what is decided of what was held and p, and writes the outcome: what was not changed straight from where it stands.
+func (j *jsonWriter) pass(p []byte, final bool) error {
+	b := p
+	if len(j.buf) > 0 {
+		j.buf = append(j.buf, p...)
+		b = j.buf
+	}
 	j.out = j.out[:0]
-	n, err := j.consume(j.buf, final)
-	if err != nil {
+	if err := j.consume(b, final); err != nil {
 		return err
 	}
-	j.buf = j.buf[:copy(j.buf, j.buf[n:])]
 	if final && j.text != nil {
 		if err := j.text.Close(); err != nil {
 			return err
 		}
 	}
-	if len(j.out) == 0 {
-		return nil
+	j.held = max(j.held, len(j.buf))
+	outcome := b[j.clean:j.at]
+	if len(j.out) > 0 {
+		j.out = append(j.out, outcome...)
+		outcome = j.out
+		j.written = max(j.written, len(j.out))
 	}
-	_, err = j.w.Write(j.out)
-	return err
+	if len(outcome) > 0 {
+		if _, err := j.w.Write(outcome); err != nil {
+			return err
+		}
+	}
+	j.buf = append(j.buf[:0], b[j.at:]...)
+	j.held = max(j.held, len(j.buf))
+	return nil
 }
 
-// consume returns how much of b is decided.
-func (j *jsonWriter) consume(b []byte, final bool) (int, error) {
-	j.at, j.clean = 0, 0
-	j.survey(b)
-	for j.at < len(b) {
-		var wait bool
-		var err error
+// consume goes over b and leaves in at how much of it is decided.
+func (j *jsonWriter) consume(b []byte, final bool) error {
+	j.at, j.clean, j.surveyed, j.hits = 0, 0, false, j.hits[:0]
+	for wait := false; j.at < len(b) && !wait && !j.broken; {
 		switch {
 		case j.long != notLong:
 			j.copyTo(b, j.at)
-			var n int
-			n, err = j.passLong(b[j.at:], final)
-			j.skip(n)
+			j.skip(j.passLong(b[j.at:], final))
 			wait = j.long != notLong
 		case j.text != nil:
 			j.copyTo(b, j.at)
-			_, err = j.text.Write(b[j.at:])
+			if _, err := j.text.Write(b[j.at:]); err != nil {
+				return err
+			}
 			j.skip(len(b) - j.at)
 		default:
-			wait = j.token(b, final)
-		}
-		if err != nil {
-			return j.at, err
-		}
-		if wait {
-			break
-		}
-	}
-	j.copyTo(b, j.at)
-	return j.at, nil
-}
-
-// survey looks over all of b at once for what a secret may begin with, so that strings without it need no look of their own.
-func (j *jsonWriter) survey(b []byte) {
-	j.starts, j.next = j.starts[:0], 0
-	j.surveyed = len(b) >= surveyFrom && j.long == notLong && j.text == nil
-	if !j.surveyed {
-		return
-	}
-	j.starts = j.m.e.detect.Starts(j.starts, b)
-	for _, set := range j.m.sets {
-		j.scan.known = set.Find(j.scan.known[:0], b)
-		for _, k := range j.scan.known {
-			for at := k.Start; at < k.End; at++ { // it may reach over several strings
-				j.starts = append(j.starts, int32(at))
+			if j.seen == 0 {
+				j.run(b)
 			}
+			wait = j.at < len(b) && j.token(b, final)
 		}
-		if len(j.scan.known) > 0 {
-			slices.Sort(j.starts)
+	}
+	if final && j.long != notLong {
+		j.passLong(nil, true)
+	}
+	return nil
+}
+
+// survey looks over the rest of the block at once for the secrets held.
+func (j *jsonWriter) survey(b []byte, from int) {
+	j.surveyed, j.hits, j.nextHit = true, j.hits[:0], 0
+	for _, set := range j.m.sets {
+		n := len(j.hits)
+		j.hits = set.Find(j.hits, b[from:])
+		for i := n; i < len(j.hits); i++ {
+			j.hits[i].Start += from
+			j.hits[i].End += from
+		}
+		if n > 0 && len(j.hits) > n {
+			slices.SortFunc(j.hits, func(x, y known.Span) int { return cmp.Compare(x.Start, y.Start) })
 		}
 	}
 }
 
-// surveyFrom is from which length on a look over all pays.
-const surveyFrom = 128
-
-// touched reports whether what is in b[from:to] has to be looked at. It is asked for ascending parts.
-func (j *jsonWriter) touched(from, to int) bool {
+// hit reports whether a secret held may stand in b[from:to]. It is asked for ascending parts.
+func (j *jsonWriter) hit(b []byte, from, to int) bool {
 	if !j.surveyed {
-		return true
+		j.survey(b, from)
 	}
-	for j.next < len(j.starts) && int(j.starts[j.next]) < from {
-		j.next++
+	for j.nextHit < len(j.hits) && j.hits[j.nextHit].End <= from {
+		j.nextHit++
 	}
-	return j.next < len(j.starts) && int(j.starts[j.next]) < to
+	return j.nextHit < len(j.hits) && j.hits[j.nextHit].Start < to
 }
 
 // copyTo passes the bytes before i that need no change.
@@ -197,373 +209,152 @@ func (j *jsonWriter) skip(n int) {
 	j.clean = j.at
 }
 
-// token takes the next token. It reports that more bytes are needed.
+// put replaces a part of b.
+func (j *jsonWriter) put(b []byte, e edit) {
+	if j.nested > 0 {
+		if e.depth == 0 {
+			e.depth, e.value = j.nested, slices.Clone(e.value)
+		}
+		j.edits = append(j.edits, e)
+		return
+	}
+	j.copyTo(b, e.start)
+	j.clean = e.end
+	j.out = append(j.out, j.render(e)...)
+}
+
+// render returns the placeholder as it is spelled where it stands, until the next call.
+func (j *jsonWriter) render(e edit) []byte {
+	j.masked = j.m.placeholder(j.masked[:0], e.kind, e.value, e.end-e.start, j.tally)
+	if e.bare {
+		j.spare = append(quote(append(j.spare[:0], '"'), j.masked), '"')
+	} else {
+		j.spare = quote(j.spare[:0], j.masked)
+	}
+	for range e.depth {
+		j.masked, j.spare = j.spare, j.masked
+		j.spare = quote(j.spare[:0], j.masked)
+	}
+	return j.spare
+}
+
+// token takes the next token, which needs more thought than run gives. It reports that more bytes are needed.
 func (j *jsonWriter) token(b []byte, final bool) (wait bool) {
-	switch c := b[j.at]; c {
-	case ' ', '\t', '\n', '\r', '\x1e': // the last is RFC 7464's record separator
-	case '{', '[':
-		if len(j.levels) == maxDepth {
-			j.giveUp()
-			return false
-		}
-		j.levels = append(j.levels, level{object: c == '{', strong: j.top().strong || j.key == field.Strong})
-		j.after()
-		j.wantKey = c == '{'
-	case '}', ']':
-		if len(j.levels) == 0 || j.top().object != (c == '}') {
-			j.giveUp()
-			return false
-		}
-		j.levels = j.levels[:len(j.levels)-1]
-		j.after()
-	case ',':
-		j.wantKey = j.top().object
-		j.after()
-	case ':':
-		j.wantKey = false
+	switch b[j.at] {
 	case '"':
 		return j.str(b, final)
+	case '{', '[', '}', ']': // too deep, or none was open
+		j.giveUp()
+		return false
 	default:
 		return j.scalar(b, final)
 	}
-	j.at++
-	return false
+}
+
+// open begins an object or an array. It fails where they are too deep.
+func (j *jsonWriter) open(object bool) bool {
+	if len(j.levels) == maxDepth {
+		return false
+	}
+	j.levels = append(j.levels, j.in)
+	j.in = level{object: object, strong: j.in.strong || j.key.strength() == field.Strong, names: int32(len(j.names))}
+	j.key, j.wantKey = 0, object
+	return true
+}
+
+// close ends what was opened last. It fails where that was something else.
+func (j *jsonWriter) close(object bool) bool {
+	n := len(j.levels) - 1
+	if n < 0 || j.in.object != object {
+		return false
+	}
+	j.names = j.names[:j.in.names]
+	j.in, j.levels = j.levels[n], j.levels[:n]
+	j.key = 0
+	return true
 }
 
 // str takes a string: a name or a value.
 func (j *jsonWriter) str(b []byte, final bool) (wait bool) {
 	rest := b[j.at:]
-	end, escaped, ok := stringEnd(rest)
-	switch {
-	case !ok && len(rest) <= maxPair && !final:
+	end, escaped, ok := stringEnd(rest, max(j.seen, 1), j.escape)
+	if !ok && len(rest) <= maxPair && !final {
+		j.seen, j.escape = end, escaped
 		return true
-	case !ok || end > maxPair:
+	}
+	j.seen, j.escape = 0, false
+	if !ok || end > maxPair {
+		if j.nested > 0 {
+			j.broken = true
+			return false
+		}
+		j.at++
 		j.copyTo(b, j.at)
 		j.beginLong()
-		j.out = append(j.out, '"')
-		j.skip(1)
 		return false
 	}
-	var changed bool
+	from, to := j.at+1, j.at+end-1
+	plain := b[from:to]
+	if escaped {
+		j.plain = unquote(j.plain[:0], plain)
+		plain = j.plain
+	}
+	j.found = j.found[:0]
+	look := escaped || j.hit(b, from, to)
 	if j.wantKey {
-		changed = j.name(rest[:end], escaped)
 		j.wantKey = false
+		j.name(plain, look)
 	} else {
-		changed = j.value(rest[:end], escaped, j.at)
+		j.value(plain, look)
 	}
-	if !changed {
-		j.at += end
-		return false
+	if escaped {
+		j.respell(b[from:to], j.hit(b, from, to))
 	}
-	j.copyTo(b, j.at)
-	j.out = append(j.out, j.masked...)
-	j.skip(end)
+	for _, e := range j.found {
+		e.start, e.end = e.start+from, e.end+from
+		j.put(b, e)
+	}
+	j.at += end
 	return false
 }
 
 // scalar takes a number or a literal. Anything else is no JSON: the rest is read as text, but for a value
 // whose name says secret, which is dropped to the end of its line.
 func (j *jsonWriter) scalar(b []byte, final bool) (wait bool) {
-	end := scalarEnd(b[j.at:])
-	if j.at+end == len(b) && !final && end < maxScalar {
+	rest := b[j.at:]
+	end := j.seen + scalarEnd(rest[j.seen:], maxScalar-j.seen)
+	if end == len(rest) && !final && end < maxScalar {
+		j.seen = end
 		return true
 	}
-	token := b[j.at : j.at+end]
+	j.seen = 0
+	token := rest[:end]
+	e := edit{start: j.at, end: j.at + end, kind: "field", value: token, bare: true}
 	strong := j.strength() == field.Strong && end > 0
 	if !isScalar(token) {
 		j.giveUp()
-		if strong {
-			j.copyTo(b, j.at)
-			j.hide("field", token)
-			j.skip(end)
+		if strong && !j.broken {
+			j.put(b, e)
+			j.at += end
 			j.text.swallow = detect.RunLine
 		}
 		return false
 	}
-	j.after()
+	j.key = 0
 	if strong && len(token) >= 4 && (token[0] == '-' || token[0] >= '0' && token[0] <= '9') {
-		j.copyTo(b, j.at)
-		j.hide("field", token)
-		j.skip(end)
-		return false
-	}
-	if kind := j.m.personal.Number(token); kind != "" {
-		j.copyTo(b, j.at)
-		j.hide(kind, token)
-		j.skip(end)
-		return false
+		j.put(b, e)
+	} else if e.kind = j.m.personal.Number(token); e.kind != "" {
+		j.put(b, e)
 	}
 	j.at += end
 	return false
 }
 
-// hide writes a quoted placeholder in the place of token.
-func (j *jsonWriter) hide(kind string, token []byte) {
-	j.out = append(j.m.placeholder(append(j.out, '"'), kind, token, j.tally), '"')
-}
-
 // giveUp reads the rest as text.
-func (j *jsonWriter) giveUp() { j.text = newText(j.m, appender{&j.out}, j.tally) }
-
-func (j *jsonWriter) top() level {
-	if len(j.levels) == 0 {
-		return level{}
+func (j *jsonWriter) giveUp() {
+	if j.nested > 0 {
+		j.broken = true
+		return
 	}
-	return j.levels[len(j.levels)-1]
-}
-
-// after is called behind a value.
-func (j *jsonWriter) after() { j.key, j.valued, j.naming = field.None, false, false }
-
-// strength is what the names around it say of the value that comes next.
-func (j *jsonWriter) strength() field.Strength {
-	top := j.top()
-	s := j.key
-	if j.valued {
-		s = max(s, top.pair)
-	}
-	if top.strong && !j.naming {
-		s = field.Strong
-	}
-	return s
-}
-
-// name takes a member's name, quotes included. It reports whether the name itself holds a secret, and
-// then leaves it masked in j.masked.
-func (j *jsonWriter) name(raw []byte, escaped bool) bool {
-	name := raw[1 : len(raw)-1]
-	if escaped {
-		j.scratch = unquote(j.scratch[:0], name)
-		name = j.scratch
-	}
-	c := j.cached(name)
-	if c != nil && int(c.len) == len(name) && string(c.name[:c.len]) == string(name) {
-		j.key, j.valued, j.naming = c.strength, c.valued, c.naming
-		return false
-	}
-	j.key = j.m.e.names.Match(name)
-	j.valued = len(name) <= 13 && isValueName(string(name))
-	j.naming = len(name) <= 8 && isNaming(string(name))
-	if len(name) >= shortest {
-		if spans, _ := j.scan.scan(name, 0, true); len(spans) > 0 {
-			clear := j.m.replace(nil, name, 0, len(name), closeSpans(spans, len(name)), j.tally)
-			j.masked = append(quote(append(j.masked[:0], '"'), clear), '"')
-			return true
-		}
-	}
-	if c != nil {
-		c.len = uint8(copy(c.name[:], name))
-		c.strength, c.valued, c.naming = j.key, j.valued, j.naming
-	}
-	return false
-}
-
-// cached returns the place of a name in the cache, or nil: the same names come again and again.
-func (j *jsonWriter) cached(name []byte) *cachedKey {
-	if len(name) > len(j.cache[0].name) || len(name) == 0 {
-		return nil
-	}
-	h := uint32(2166136261)
-	for _, c := range name {
-		h = (h ^ uint32(c)) * 16777619
-	}
-	return &j.cache[h>>8%uint32(len(j.cache))]
-}
-
-func isValueName(n string) bool {
-	switch n {
-	case "value", "Value", "val", "setting", "data", "current_value", "currentValue", "defaultValue", "content":
-		return true
-	}
-	return false
-}
-
-// isNaming tells names whose values describe their siblings; they stay readable under a strong name too.
-func isNaming(n string) bool {
-	switch n {
-	case "name", "Name", "key", "Key", "variable", "property", "origin", "type", "id", "field":
-		return true
-	}
-	return false
-}
-
-// value masks a string value, quotes included, into j.masked. It stands at the place at in what is consumed, or nowhere there when
-// at is negative. It reports whether anything changed.
-func (j *jsonWriter) value(raw []byte, escaped bool, at int) bool {
-	inner := raw[1 : len(raw)-1]
-	plain := inner
-	if escaped {
-		j.scratch = unquote(j.scratch[:0], inner)
-		plain = j.scratch
-	}
-	strength := j.strength()
-	if j.naming && len(j.levels) > 0 {
-		if s := j.pairStrength(plain); s > j.top().pair {
-			j.levels[len(j.levels)-1].pair = s
-		}
-	}
-	j.after()
-	if secret(strength, plain) {
-		n := scheme(plain)
-		j.masked = append(j.masked[:0], '"')
-		j.masked = quote(j.masked, plain[:n])
-		j.masked = append(j.m.placeholder(j.masked, "field", plain[n:], j.tally), '"')
-		return true
-	}
-	if len(plain) < shortest {
-		return false
-	}
-	if j.nested < maxNested && (plain[0] == '{' || plain[0] == '[') && len(plain) > 8 {
-		if changed, ok := j.nestedJSON(plain); ok {
-			return changed
-		}
-	}
-	if !escaped && at >= 0 && !j.touched(at, at+len(raw)) && !j.scan.holdsPersonal(plain) {
-		return false
-	}
-	spans, _ := j.scan.scan(plain, 0, true)
-	if len(spans) == 0 {
-		if escaped {
-			// Escapes that a reader of the raw bytes would undo differently are looked at as they stand, too.
-			spans, _ = j.scan.scan(inner, 0, true)
-			if len(spans) > 0 {
-				spans = wholeEscapes(inner, closeSpans(spans, len(inner)))
-				j.masked = append(j.m.replace(append(j.masked[:0], '"'), inner, 0, len(inner), spans, j.tally), '"')
-				return true
-			}
-		}
-		return false
-	}
-	spans = closeSpans(spans, len(plain))
-	if !escaped {
-		j.masked = append(j.m.replace(append(j.masked[:0], '"'), plain, 0, len(plain), spans, j.tally), '"')
-		return true
-	}
-	clear := j.m.replace(nil, plain, 0, len(plain), spans, j.tally)
-	j.masked = append(quote(append(j.masked[:0], '"'), clear), '"')
-	return true
-}
-
-// pairStrength judges a value that may be the name of the value beside it. A sentence is no name.
-func (j *jsonWriter) pairStrength(plain []byte) field.Strength {
-	if bytes.Count(plain, []byte{' '}) > 4 {
-		return field.None
-	}
-	return j.m.e.names.Match(plain)
-}
-
-// shortest is the length below which no string holds a secret unless its name says so.
-const shortest = 6
-
-// closeSpans lets an open span take all that is left.
-func closeSpans(spans []span, end int) []span {
-	if n := len(spans); n > 0 && spans[n-1].open != 0 {
-		spans[n-1].end, spans[n-1].open = end, 0
-	}
-	return spans
-}
-
-// wholeEscapes widens spans of a JSON string's inside so that none begins or ends within an escape.
-func wholeEscapes(inner []byte, spans []span) []span {
-	for i, k := 0, 0; i < len(inner) && k < len(spans); {
-		next := i + 1
-		if inner[i] == '\\' {
-			if next++; next-1 < len(inner) && inner[next-1] == 'u' {
-				if _, digits := hex4(inner[next:]); digits > 0 {
-					next += digits
-				}
-			}
-			next = min(next, len(inner))
-		}
-		if sp := &spans[k]; sp.start > i && sp.start < next {
-			sp.start = i
-		}
-		if sp := &spans[k]; sp.end > i && sp.end <= next {
-			sp.end = next
-			k++
-			if k < len(spans) && spans[k].start < next { // they share an escape
-				spans[k].start = next
-				spans[k].end = max(spans[k].end, next)
-			}
-		}
-		i = next
-	}
-	return spans
-}
-
-// nestedJSON masks JSON inside a string. ok is false when it is no JSON.
-func (j *jsonWriter) nestedJSON(plain []byte) (changed, ok bool) {
-	var out []byte
-	var tally weir.Tally
-	in := newJSON(j.m, appender{&out}, &tally, j.nested+1)
-	_, _ = in.Write(plain) // an appender does not fail
-	_ = in.Close()
-	if in.text != nil || len(in.levels) > 0 {
-		return false, false
-	}
-	if bytes.Equal(out, plain) {
-		return false, true
-	}
-	tally.Each(func(kind string, n int) {
-		for range n {
-			j.tally.Add(kind)
-		}
-	})
-	j.masked = append(quote(append(j.masked[:0], '"'), out), '"')
-	return true, true
-}
-
-// beginLong starts a string that is too long to hold: a secret is dropped to its end, other text streams.
-func (j *jsonWriter) beginLong() {
-	if j.wantKey {
-		j.wantKey, j.key = false, field.Strong // a name of 64 KiB: nothing good comes of it
-		j.long = longText
-	} else if j.strength() == field.Strong {
-		j.long = longSecret
-		j.after()
-	} else {
-		j.long = longText
-		j.after()
-	}
-	if j.long == longText {
-		j.text = newText(j.m, appender{&j.out}, j.tally)
-	}
-}
-
-// passLong passes or drops b to the closing quote and returns how much was consumed.
-func (j *jsonWriter) passLong(b []byte, final bool) (int, error) {
-	end, closed := 0, false
-	for end < len(b) {
-		if b[end] == '"' {
-			closed = true
-			break
-		}
-		if b[end] == '\\' {
-			if end+1 == len(b) && !final {
-				break
-			}
-			end++
-		}
-		end++
-	}
-	end = min(end, len(b))
-	if j.long == longText {
-		if _, err := j.text.Write(b[:end]); err != nil {
-			return end, err
-		}
-	}
-	if !closed && !final {
-		return end, nil
-	}
-	if j.long == longSecret {
-		j.out = j.m.placeholder(j.out, "field", []byte("long"), j.tally)
-	} else if err := j.text.Close(); err != nil {
-		return end, err
-	}
-	j.text, j.long = nil, notLong
-	if closed {
-		j.out = append(j.out, '"')
-		end++
-	}
-	return end, nil
+	j.text = newText(j.m, appender{&j.out}, j.tally)
 }

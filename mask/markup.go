@@ -270,12 +270,13 @@ func (x *markupWriter) inCell() bool {
 func (x *markupWriter) text(b []byte) {
 	switch {
 	case x.drop:
+		x.tally.Replaced(len(b))
 	case x.value == field.None:
 		x.out = append(x.out, b...)
 	default:
 		x.held = append(x.held, b...)
 		if len(x.held) > maxMarkupValue {
-			x.held = x.m.placeholder(x.held[:0:0], "field", x.held, x.tally)
+			x.held = x.m.placeholder(x.held[:0:0], "field", x.held, len(x.held), x.tally)
 			x.out = append(x.out, x.held...)
 			x.held, x.drop = x.held[:0], true
 		}
@@ -302,7 +303,7 @@ func (x *markupWriter) end() {
 			x.out = append(x.out, x.held[:off]...)
 			n := scheme(inner)
 			x.out = append(x.out, inner[:n]...)
-			x.out = x.m.placeholder(x.out, "field", inner[n:], x.tally)
+			x.out = x.m.placeholder(x.out, "field", inner[n:], len(inner)-n, x.tally)
 			x.out = append(x.out, x.held[off+len(inner):]...)
 		}
 		x.held = x.held[:0]
@@ -413,7 +414,7 @@ func (x *markupWriter) tag(b []byte) {
 			continue
 		}
 		x.out = append(x.out, b[at:a.start]...)
-		x.out = x.m.placeholder(x.out, "field", v, x.tally)
+		x.out = x.m.placeholder(x.out, "field", v, len(v), x.tally)
 		at = a.end
 	}
 	x.out = append(x.out, b[at:]...)

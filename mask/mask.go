@@ -115,9 +115,11 @@ func (e *Engine) Fingerprint(value []byte) string {
 	return idEncoding.EncodeToString(h.Sum(nil)[:5])
 }
 
-// placeholder appends the placeholder of value and counts it.
-func (m *Masker) placeholder(dst []byte, kind string, value []byte, t *weir.Tally) []byte {
+// placeholder appends the placeholder of value and counts it. It stands for raw bytes of the input, which may spell the value in
+// another way.
+func (m *Masker) placeholder(dst []byte, kind string, value []byte, raw int, t *weir.Tally) []byte {
 	t.Add(kind)
+	t.Replaced(raw)
 	dst = append(dst, "[masked:"...)
 	dst = append(dst, kind...)
 	dst = append(dst, ':')
@@ -163,13 +165,14 @@ func (st *stream) shift(n int) {
 	}
 }
 
-// scan finds what to replace in b[from:]; see detect.Set.Find for from, final and safe.
-func (s *scanner) scan(b []byte, from int, final bool) (spans []span, safe int) {
-	s.one.state, s.one.at, s.one.spans = detect.State{}, from, s.one.spans[:0]
-	return s.next(&s.one, b, from, final)
+// scan finds what to replace in a whole text.
+func (s *scanner) scan(b []byte) []span {
+	s.one.state, s.one.at, s.one.spans = detect.State{}, 0, s.one.spans[:0]
+	spans, _ := s.next(&s.one, b, 0, true)
+	return spans
 }
 
-// next is scan for a text that comes in parts. The detectors go on where they stopped, though known secrets may keep the caller further back.
+// next finds what to replace in b[from:] of a text that comes in parts; see detect.Set.Find for from, final and safe. The detectors go on where they stopped, though known secrets may keep the caller further back.
 func (s *scanner) next(st *stream, b []byte, from int, final bool) (spans []span, safe int) {
 	st.at = max(st.at, from)
 	s.found, st.at = s.m.e.detect.FindNext(&st.state, s.found[:0], b, st.at, final)
@@ -215,6 +218,9 @@ func (s *scanner) next(st *stream, b []byte, from int, final bool) (spans []span
 
 // holdsPersonal reports whether b holds personal data that is to be masked.
 func (s *scanner) holdsPersonal(b []byte) bool {
+	if s.m.personal == nil {
+		return false
+	}
 	s.personal, _ = s.m.personal.Find(s.personal[:0], b, 0, true)
 	return len(s.personal) > 0
 }
@@ -284,7 +290,7 @@ func (m *Masker) replace(dst, b []byte, from, to int, spans []span, t *weir.Tall
 		if value == nil {
 			value = b[sp.start:sp.end]
 		}
-		dst = m.placeholder(dst, sp.kind, value, t)
+		dst = m.placeholder(dst, sp.kind, value, sp.end-sp.start, t)
 		from = sp.end
 	}
 	return append(dst, b[from:to]...)

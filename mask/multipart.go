@@ -213,12 +213,13 @@ func (x *multipartWriter) head(final bool) (bool, error) {
 			x.out = append(x.out, line...)
 			continue
 		}
+		head := len(text) - len(bytes.TrimLeft(value, " \t\r\n"))
 		value = bytes.TrimSpace(value)
 		key := canonical(string(bytes.TrimSpace(name)))
 		header[key] = append(header[key], string(value))
-		x.out = append(append(x.out, name...), ": "...)
+		x.out = append(x.out, line[:head]...)
 		x.out = x.m.Value(x.out, key, value, x.tally)
-		x.out = append(x.out, line[len(text):]...)
+		x.out = append(x.out, line[head+len(value):]...)
 	}
 	x.take(end)
 	return true, x.openPart(header)
@@ -283,11 +284,13 @@ func fieldName(disposition string) string {
 // give passes a piece of a body to what reads it.
 func (x *multipartWriter) give(b []byte) error {
 	switch {
-	case len(b) == 0 || x.drop:
+	case len(b) == 0:
+	case x.drop:
+		x.tally.Replaced(len(b))
 	case x.proof != field.None:
 		x.held = append(x.held, b...)
 		if len(x.held) > maxPair {
-			x.out = x.m.placeholder(x.out, "field", x.held, x.tally)
+			x.out = x.m.placeholder(x.out, "field", x.held, len(x.held), x.tally)
 			x.held, x.drop = x.held[:0], true
 		}
 	case x.part != nil:

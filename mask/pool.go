@@ -50,24 +50,51 @@ func (p *pooledJSON) Close() error {
 	}
 	j := p.j
 	p.j, p.err = nil, j.Close()
-	if cap(j.buf) > maxPooled || cap(j.out) > maxPooled || cap(j.scratch) > maxPooled || cap(j.masked) > maxPooled || cap(j.starts) > maxPooled/4 || cap(j.levels) > 1024 {
-		return p.err
+	if j.reset() {
+		p.m.json.Put(j)
 	}
-	// Only what holds nothing of the stream stays.
-	scan := scanner{m: p.m, found: j.scan.found[:0], known: j.scan.known[:0], personal: j.scan.personal[:0], spans: j.scan.spans[:0], joined: j.scan.joined[:0]}
-	clear(scan.joined[:cap(scan.joined)])
-	clear(scan.spans[:cap(scan.spans)])
-	j.w, j.tally, j.err, j.text, j.scan, j.long = nil, nil, nil, nil, scan, notLong
-	j.buf, j.out, j.scratch, j.masked = wiped(j.buf), wiped(j.out), wiped(j.scratch), wiped(j.masked)
-	j.levels, j.starts, j.at, j.clean, j.next, j.surveyed = j.levels[:0], j.starts[:0], 0, 0, 0, false
-	j.wantKey, j.key, j.valued, j.naming = false, 0, false, false
-	p.m.json.Put(j)
 	return p.err
 }
 
-// wiped empties a buffer that held clear text.
-func wiped(b []byte) []byte {
-	b = b[:cap(b)]
-	clear(b)
+// reset makes a writer ready for another stream; only what holds nothing of this one stays. It reports that the writer has not
+// grown too big to be kept.
+func (j *jsonWriter) reset() bool {
+	for _, b := range [...]*[]byte{&j.plain, &j.masked, &j.spare, &j.names} {
+		if cap(*b) > maxPooled {
+			return false
+		}
+		*b = wiped(*b, cap(*b))
+	}
+	if cap(j.buf) > maxPooled || cap(j.out) > maxPooled {
+		return false
+	}
+	j.buf, j.out, j.held, j.written = wiped(j.buf, j.held), wiped(j.out, j.written), 0, 0
+	if cap(j.hits) > maxPooled/32 || cap(j.levels) > 1024 || cap(j.found) > 1024 || cap(j.edits) > 1024 {
+		return false
+	}
+	if j.inner != nil && !j.inner.reset() {
+		j.inner = nil
+	}
+	scan := scanner{m: j.m, found: j.scan.found[:0], known: j.scan.known[:0], personal: j.scan.personal[:0], spans: j.scan.spans[:0], joined: j.scan.joined[:0]}
+	clear(scan.joined[:cap(scan.joined)])
+	clear(scan.spans[:cap(scan.spans)])
+	clear(j.found[:cap(j.found)])
+	clear(j.edits[:cap(j.edits)])
+	j.w, j.tally, j.err, j.text, j.scan, j.long, j.passage = nil, nil, nil, nil, scan, notLong, nil
+	j.hits, j.found = j.hits[:0], j.found[:0]
+	j.restart()
+	return true
+}
+
+// restart forgets where in which JSON text the writer is.
+func (j *jsonWriter) restart() {
+	j.in, j.levels, j.names = level{}, j.levels[:0], j.names[:0]
+	j.wantKey, j.key, j.seen, j.escape = false, 0, 0, false
+	j.edits, j.broken = j.edits[:0], false
+}
+
+// wiped empties a buffer whose first bytes held clear text.
+func wiped(b []byte, used int) []byte {
+	clear(b[:used])
 	return b[:0]
 }

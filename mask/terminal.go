@@ -212,6 +212,7 @@ func (t *terminalWriter) emit(to int) {
 		t.out = append(t.out, t.held(t.emitted, k.start)...)
 		if k.text != nil {
 			t.tally.Add(k.kind)
+			t.tally.Replaced(k.end - k.start)
 			t.out = append(t.out, k.text...)
 		}
 		end := k.end
@@ -406,6 +407,6 @@ func (t *terminalWriter) edited() *terminalLine {
 func (t *terminalWriter) blinded() {
 	t.blind = true
 	t.settle()
-	mark := t.m.placeholder(nil, "terminal-line", nil, t.tally)
+	mark := t.m.placeholder(nil, "terminal-line", nil, 0, t.tally)
 	t.funcs = append(t.funcs, controlFunction{t.put(mark), len(mark), true})
 }

@@ -177,7 +177,7 @@ func (v *terminalView) mark(t *terminalWriter, sp span, silent bool) {
 		if value == nil {
 			value = v.text[sp.start:sp.end]
 		}
-		k.text = t.m.placeholder(nil, k.kind, value, nil)
+		k.text = t.m.placeholder(nil, k.kind, value, len(value), nil)
 	}
 	if !v.onlyKnown {
 		k.start, k.end = k.at, k.to

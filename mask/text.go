@@ -65,7 +65,9 @@ func (t *textWriter) pass(final bool) error {
 	t.out = t.out[:0]
 	for {
 		if t.swallow != detect.Closed {
-			t.from += t.drop(t.buf[t.from:])
+			n := t.drop(t.buf[t.from:])
+			t.tally.Replaced(n)
+			t.from += n
 			if t.swallow != detect.Closed {
 				break
 			}
@@ -196,6 +198,7 @@ func (o *opaqueWriter) pass(final bool) error {
 			break
 		}
 		o.tally.Add(sp.kind)
+		o.tally.Replaced(sp.end - sp.start)
 		for i := sp.start; i < sp.end; i++ {
 			out[i-o.from] = '*'
 		}

@@ -28,19 +28,18 @@ func (m *Masker) Value(dst []byte, name string, value []byte, t *weir.Tally) []b
 
 // value masks a value whose name proves what strength says.
 func (m *Masker) value(dst []byte, strength field.Strength, value []byte, t *weir.Tally) []byte {
-	if secret(strength, value) {
-		n := scheme(value)
-		return m.placeholder(append(dst, value[:n]...), "field", value[n:], t)
-	}
 	s := scanner{m: m}
-	spans, _ := s.scan(value, 0, true)
-	at := 0
-	for len(spans) > 0 && spans[len(spans)-1].open != 0 {
-		// Too long to read to its end: all of it goes.
-		last := &spans[len(spans)-1]
-		last.end, last.open = len(value), 0
+	return m.replace(dst, value, 0, len(value), s.value(strength, value), t)
+}
+
+// value finds what to replace in a value that is known whole and whose name proves what strength says.
+func (s *scanner) value(strength field.Strength, value []byte) []span {
+	if secret(strength, value) {
+		s.spans = append(s.spans[:0], span{start: scheme(value), end: len(value), kind: "field"})
+		return s.spans
 	}
-	return m.replace(dst, value, at, len(value), spans, t)
+	spans := s.scan(value)
+	return closeSpans(spans, len(value)) // one too long to read to its end takes all of it
 }
 
 // secret reports whether a value under a name of the strength is to be masked whole.
@@ -99,5 +98,13 @@ func (m *Masker) cookie(dst, pair []byte, t *weir.Tally) []byte {
 	if field.Placeholder(value) {
 		return append(dst, value...)
 	}
-	return m.placeholder(dst, "cookie", value, t)
+	return m.placeholder(dst, "cookie", value, len(value), t)
+}
+
+// closeSpans lets an open span take all that is left.
+func closeSpans(spans []span, end int) []span {
+	if n := len(spans); n > 0 && spans[n-1].open != 0 {
+		spans[n-1].end, spans[n-1].open = end, 0
+	}
+	return spans
 }

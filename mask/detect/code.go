@@ -29,6 +29,8 @@ func (v *value) insideString(quote byte) bool {
 	from := max(0, v.name-lookBack)
 	if i := bytes.LastIndexByte(b[from:v.name], '\n'); i >= 0 {
 		from += i + 1
+	} else if from > 0 {
+		return false // the line is too long to tell
 	}
 	open := false
 	for i := from; i < v.name; i++ {

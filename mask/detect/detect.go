@@ -96,6 +96,8 @@ type Set struct {
 	first    *[1 << 16]uint16 // by the window's bytes 0 and 1
 	second   *[1 << 16]uint16 // by its bytes 2 and 3
 	byWindow map[[4]byte][]int32
+	sieve    sieve  // over the windows
+	pairs    *pairs // for Touched
 	named    *Rule
 	urlRule  *Rule
 	pass     *Rule // of .pgpass
@@ -138,6 +140,7 @@ func New(o Options) (*Set, error) {
 		s.index(int32(i))
 		s.begin(&s.literals[i])
 	}
+	s.sift()
 	return s, nil
 }
 

@@ -162,8 +162,10 @@ func (f *finder) tail(from int) int {
 // candidate looks at the literals whose window stands at i. It reports that the search is over: a finding
 // is open, or one may be and more bytes are needed.
 func (f *finder) candidate(i int) bool {
-	lits := f.s.byWindow[[4]byte(f.b[i:i+4])]
-	for _, n := range lits {
+	if !f.s.sieve.has(binary.LittleEndian.Uint32(f.b[i:])) {
+		return false
+	}
+	for _, n := range f.s.byWindow[[4]byte(f.b[i:i+4])] {
 		l := &f.s.literals[n]
 		start := i - l.at
 		if start < 0 || !hasLiteral(f.b[start:], l) {

@@ -1,0 +1,225 @@
+package mask_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"weir"
+	"weir/mask"
+	"weir/mask/known"
+)
+
+func columns(names ...string) []mask.Column {
+	var out []mask.Column
+	for _, n := range names {
+		c := mask.Column{}
+		c.Name, c.Protected = strings.CutSuffix(n, "!")
+		c.Name, c.Typed = strings.CutSuffix(c.Name, "#")
+		out = append(out, c)
+	}
+	return out
+}
+
+// row masks cells: "-" is NULL, before and after.
+func row(c *mask.Columns, cells []string, t *weir.Tally) string {
+	var values [][]byte
+	for _, v := range cells {
+		if v == "-" {
+			values = append(values, nil)
+		} else {
+			values = append(values, []byte(v))
+		}
+	}
+	c.Row(values, t)
+	var out []string
+	for _, v := range values {
+		if v == nil {
+			out = append(out, "-")
+		} else {
+			out = append(out, short(string(v)))
+		}
+	}
+	return strings.Join(out, "|")
+}
+
+// TestRows has columns whose names end in ! where they are protected, and in # where they are typed.
+func TestRows(t *testing.T) {
+	m := masker(t)
+	for name, c := range map[string]struct{ columns, in, want string }{
+		"clean":                     {"id#|name|email", "1234|Alice|alice@example.com", "1234|Alice|alice@example.com"},
+		"secret by its column":      {"id#|passwd", "1234|hunter2", "1234|[masked:field]"},
+		"null":                      {"passwd|x", "-|-", "-|-"},
+		"empty":                     {"passwd", "", ""},
+		"weak name, plain value":    {"signature", "alice", "alice"},
+		"weak name, opaque value":   {"signature", "9f8A7c6D5b4E3f2A1", "[masked:field]"},
+		"scheme":                    {"authorization", "Bearer abc", "Bearer [masked:field]"},
+		"protected":                 {"p!", "Bearer abc", "[masked:field]"},
+		"protected, looks harmless": {"p!|q!|r!", "true|[masked:field:abcdefgh]|x", "[masked:field]|[masked:field]|[masked:field]"},
+		"protected, empty":          {"p!|q#!", "|-", "|-"},
+		"known":                     {"note", "a " + canary + " b", "a [masked:credential] b"},
+		"detected":                  {"note", "postgres://u:hunter2@h/d", "postgres://u:[masked:url-password]@h/d"},
+		"in words":                  {"note", "the password=hunter2 of it", "the password=[masked:field] of it"},
+		"typed, by name":            {"token#|pin_code#", "12345678|1234", "-|1234"},
+		"typed, a flag":             {"secret#", "t", "t"},
+		"typed, protected":          {"salary#!", "7", "-"},
+		"typed, known":              {"x#", "\x00\x01" + canary + "\xff", "-"},
+		"typed, chance":             {"x#", "\x00ghp_0123456789abcdefghijklmnopqrstuvwxyzAB", "\x00ghp_0123456789abcdefghijklmnopqrstuvwxyzAB"},
+		"json":                      {"doc", `{"a": 1, "password" : "hunter2\/x", "n":"\u00e9"}`, `{"a": 1, "password" : "[masked:field]", "n":"\u00e9"}`},
+		"json, number":              {"doc", `[{"token":12345678}]`, `[{"token":"[masked:field]"}]`},
+		"json, nested":              {"doc", `{"a":"{\"token\":12345678}"}`, `{"a":"{\"token\":\"[masked:field]\"}"}`},
+		"json, clean":               {"doc", `{"a":"b","c":[1,2,3]}`, `{"a":"b","c":[1,2,3]}`},
+		"no json":                   {"doc", `{a,password=hunter2}`, `{a,password=[masked:field]}`},
+		"show all":                  {"name|setting|description", "ssl_passphrase|x1|Sets it", "ssl_passphrase|[masked:field]|Sets it"},
+		"show all, clean":           {"name|setting|description", "password_encryption_type|scram|How", "password_encryption_type|scram|How"},
+		"show variables":            {"Variable_name|Value", "report_password|x1", "report_password|[masked:field]"},
+		"pg_settings":               {"name|setting|unit|boot_val|reset_val", "primary_conninfo|a|-|b|c", "primary_conninfo|[masked:field]|-|[masked:field]|[masked:field]"},
+		"value before its name":     {"value|key", "x1|api_key", "[masked:field]|api_key"},
+		"a sentence is no name":     {"name|value", "how to set your new password|x1", "how to set your new password|x1"},
+		"no value column":           {"name|price#", "password|1234", "password|1234"},
+		"typed value":               {"name|value#", "db_password|1234", "db_password|-"},
+		"row without a name":        {"name|value", "-|x1", "-|x1"},
+		"two names":                 {"name|key|value", "app|api_key|x1", "app|api_key|[masked:field]"},
+		"more cells than columns":   {"a", "b|password=hunter2", "b|password=[masked:field]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cols := m.Columns(columns(strings.Split(c.columns, "|")...))
+			var tally weir.Tally
+			for range 2 {
+				if got := row(cols, strings.Split(c.in, "|"), &tally); got != c.want {
+					t.Errorf("%q\n got %q\nwant %q", c.in, got, c.want)
+				}
+			}
+			changed := strings.Count(c.want, "[masked:") - strings.Count(c.in, "[masked:") + strings.Count(c.want, "-|") + strings.Count(c.want+"$", "-$")
+			if strings.Contains(c.want, "masked") && tally.Total() == 0 || c.in == c.want && tally.Total() > 0 {
+				t.Errorf("counted %d, changed %d", tally.Total(), changed)
+			}
+		})
+	}
+}
+
+func TestARowForgetsTheNameOfTheOneBefore(t *testing.T) {
+	c := masker(t).Columns(columns("name", "value"))
+	for _, in := range []string{"db_password|x1=>db_password|[masked:field]", "color|red=>color|red", "db_password|x2=>db_password|[masked:field]", "-|red=>-|red"} {
+		cells, want, _ := strings.Cut(in, "=>")
+		if got := row(c, strings.Split(cells, "|"), nil); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
+func TestCellsOneByOne(t *testing.T) {
+	c := masker(t).Columns(columns("Variable_name", "Value"))
+	if !c.Naming(0) || c.Naming(1) || c.Naming(2) || c.Naming(-1) {
+		t.Error("the naming column is not the first one")
+	}
+	dst := []byte("before:")
+	out, change := c.Cell(dst, 0, []byte("report_password"), nil)
+	if change != mask.Unchanged || string(out) != "before:" {
+		t.Errorf("%q %d", out, change)
+	}
+	out, change = c.Cell(out, 1, []byte("x1"), nil)
+	if change != mask.Masked || short(string(out)) != "before:[masked:field]" {
+		t.Errorf("%q %d", out, change)
+	}
+	if _, change = c.Cell(nil, 1, []byte("x1"), nil); change != mask.Unchanged {
+		t.Errorf("the name of the row before holds: %d", change)
+	}
+	for name, want := range map[string]mask.Change{"port": mask.Unchanged, "report_password": mask.Masked} {
+		c.SetName([]byte("section"))
+		c.SetName([]byte(name))
+		if _, change = c.Cell(nil, 1, []byte("x1"), nil); change != want {
+			t.Errorf("%s: %d", name, change)
+		}
+	}
+	if _, change = masker(t).Columns(columns("a#!")).Cell(nil, 0, []byte("1"), nil); change != mask.Null {
+		t.Errorf("%d", change)
+	}
+}
+
+func TestPairs(t *testing.T) {
+	c := masker(t).Columns(nil)
+	for name, p := range map[string][3]string{
+		"secret": {"api_key", "x1", "[masked:field]"}, "clean": {"color", "ordinary red", ""}, "known": {"color", "x" + canary, "x[masked:credential]"}, "json": {"doc", `{"token":"abc"}`, `{"token":"[masked:field]"}`},
+		"config": {"requirepass", "x1", "[masked:field]"}, "empty": {"requirepass", "", ""},
+	} {
+		out, change := c.Pair(nil, []byte(p[0]), []byte(p[1]), nil)
+		if short(string(out)) != p[2] || (change == mask.Masked) != (p[2] != "") {
+			t.Errorf("%s: %q %d", name, out, change)
+		}
+	}
+}
+
+// TestCellsMaskWhatValuesDo compares with Value over texts that hold secrets and that hold none.
+func TestCellsMaskWhatValuesDo(t *testing.T) {
+	m := masker(t)
+	c := m.Columns(columns("x"))
+	for in := range textCases {
+		for cut := range len(in) {
+			v := []byte(in[cut:])
+			out, change := c.Cell(nil, 0, v, nil)
+			if change == mask.Unchanged {
+				out = v
+			}
+			if want := m.Value(nil, "x", v, nil); string(out) != string(want) {
+				t.Fatalf("%q: %q, want %q", v, out, want)
+			}
+		}
+	}
+}
+
+func twenty(t testing.TB) *mask.Masker {
+	t.Helper()
+	e, err := mask.New(mask.Config{Key: make([]byte, 32)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var entries []known.Entry
+	for i := range 20 {
+		entries = append(entries, known.Entry{Name: "a", Value: fmt.Appendf(nil, "CANARY%dheld-Zt5Xq8Wn3Rv6Lk1Pd", i)})
+	}
+	set, _, err := known.Build(entries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e.Masker(set)
+}
+
+var cleanCells = [][]byte{[]byte("an ordinary cell of a table, 40 bytes of"), []byte("another cell with 40 ordinary bytes, oh!"), []byte("2026-01-02T03:04:05Z alice@example.com a"), []byte(`["a list of","ordinary","cells in JSON"]`)}
+
+func TestCleanCellsAllocateNothing(t *testing.T) {
+	c := twenty(t).Columns(columns("id", "name", "value", "doc"))
+	values := make([][]byte, 4)
+	var tally weir.Tally
+	if n := testing.AllocsPerRun(200, func() {
+		copy(values, cleanCells)
+		if c.Row(values, &tally) {
+			t.Error("a clean row was changed")
+		}
+		for i, v := range cleanCells {
+			if _, change := c.Cell(nil, i, v, &tally); change != mask.Unchanged {
+				t.Errorf("%s was changed", v)
+			}
+		}
+	}); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkCell(b *testing.B) {
+	m := twenty(b)
+	c := m.Columns(columns("id", "title", "created_at"))
+	for name, cells := range map[string][][]byte{"text": cleanCells[:3], "json": cleanCells[3:], "short": {[]byte("1234"), []byte("alice"), []byte("shipped today")}} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				for i, v := range cells {
+					if _, change := c.Cell(nil, i, v, nil); change != mask.Unchanged {
+						b.Fatal(change)
+					}
+				}
+			}
+			b.ReportMetric(float64(len(cells)*b.N)/1e6/b.Elapsed().Seconds(), "Mcells/s")
+		})
+	}
+}

@@ -68,7 +68,8 @@ type jsonWriter struct {
 
 	text    *textWriter // set once the input is no JSON
 	long    longString
-	dropped int // of a secret too long to hold, in bytes
+	dropped int   // of a secret too long to hold, in bytes
+	note    *note // of that secret, for a report
 	passage *longText
 }
 
@@ -226,6 +227,7 @@ func (j *jsonWriter) put(b []byte, e edit) {
 // render returns the placeholder as it is spelled where it stands, until the next call.
 func (j *jsonWriter) render(e edit) []byte {
 	j.masked = j.m.placeholder(j.masked[:0], e.kind, e.value, e.end-e.start, j.tally)
+	n := len(j.masked)
 	if e.bare {
 		j.spare = append(quote(append(j.spare[:0], '"'), j.masked), '"')
 	} else {
@@ -234,6 +236,9 @@ func (j *jsonWriter) render(e edit) []byte {
 	for range e.depth {
 		j.masked, j.spare = j.spare, j.masked
 		j.spare = quote(j.spare[:0], j.masked)
+	}
+	if e.bare {
+		j.m.notes.quoted((len(j.spare) - n) / 2)
 	}
 	return j.spare
 }
@@ -336,7 +341,7 @@ func (j *jsonWriter) scalar(b []byte, final bool) (wait bool) {
 		if strong && !j.broken {
 			j.put(b, e)
 			j.at += end
-			j.text.swallow = detect.RunLine
+			j.text.swallow, j.text.note = detect.RunLine, j.m.notes.latest()
 		}
 		return false
 	}

@@ -61,23 +61,34 @@ func (j *jsonWriter) passLong(b []byte, final bool) int {
 		end = late // an escape may go on
 	}
 	if j.long == longSecret {
-		j.dropped += end
+		j.drop(end)
 	} else {
 		j.passage.take(b[:end], closed || final)
 	}
 	if !closed && !final {
 		return end
 	}
-	if j.long == longSecret && j.dropped > 0 {
-		j.masked = j.m.placeholder(j.masked[:0], "field", []byte("long"), j.dropped, j.tally)
-		j.out = append(j.out, j.masked...)
-	}
-	j.long, j.passage = notLong, nil
+	j.long, j.passage, j.note = notLong, nil, nil
 	if closed {
 		j.out = append(j.out, '"')
 		end++
 	}
 	return end
+}
+
+// drop leaves out n more bytes of a secret; its placeholder stands where they begin.
+func (j *jsonWriter) drop(n int) {
+	switch {
+	case n == 0:
+	case j.dropped == 0:
+		j.masked = j.m.placeholder(j.masked[:0], "field", []byte("long"), n, j.tally)
+		j.out = append(j.out, j.masked...)
+		j.note = j.m.notes.latest()
+	default:
+		j.tally.Replaced(n)
+		j.m.notes.more(j.note, n)
+	}
+	j.dropped += n
 }
 
 // take masks a piece that ends in no escape, and appends what is decided to the writer's output.
@@ -88,7 +99,9 @@ func (l *longText) take(piece []byte, final bool) {
 		if l.t.swallow != detect.Closed {
 			n := l.t.drop(l.plain[l.from:])
 			s := speller{raw: l.raw}
-			l.j.tally.Replaced(s.to(n, true))
+			raw := s.to(n, true)
+			l.j.tally.Replaced(raw)
+			l.j.m.notes.more(l.t.note, raw)
 			l.advance(&s)
 			if l.t.swallow != detect.Closed {
 				break
@@ -100,7 +113,7 @@ func (l *longText) take(piece []byte, final bool) {
 		open := n > 0 && spans[n-1].open != detect.Closed
 		l.emit(spans, safe, open)
 		if open {
-			l.t.swallow, l.t.quote, l.t.key = spans[n-1].open, spans[n-1].quote, 0
+			l.t.swallow, l.t.quote, l.t.key, l.t.note = spans[n-1].open, spans[n-1].quote, 0, l.j.m.notes.latest()
 			continue
 		}
 		if !final || l.from == len(l.plain) || l.from == before {

@@ -222,6 +222,7 @@ func (j *jsonWriter) respell(raw []byte, look bool) {
 	for _, set := range j.m.sets {
 		j.scan.known = set.Find(j.scan.known[:0], raw)
 		for _, k := range j.scan.known {
+			j.m.notes.hold(set.Name(k.Entry))
 			j.scan.insert(span{from: k.Start, start: k.Start, end: k.End, kind: set.Name(k.Entry), value: set.Value(k.Entry)})
 		}
 	}

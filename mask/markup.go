@@ -33,6 +33,7 @@ type markupWriter struct {
 	label bool           // value comes from a cell beside it that may as well be a heading
 	held  []byte         // that text, when it is to be masked
 	drop  bool           // the rest of it is being dropped
+	note  *note          // of that text, for a report
 	cell  []byte         // the beginning of text that may name its neighbour
 	cut   bool           // the text is too long to be a name
 
@@ -271,6 +272,7 @@ func (x *markupWriter) text(b []byte) {
 	switch {
 	case x.drop:
 		x.tally.Replaced(len(b))
+		x.m.notes.more(x.note, len(b))
 	case x.value == field.None:
 		x.out = append(x.out, b...)
 	default:
@@ -278,7 +280,7 @@ func (x *markupWriter) text(b []byte) {
 		if len(x.held) > maxMarkupValue {
 			x.held = x.m.placeholder(x.held[:0:0], "field", x.held, len(x.held), x.tally)
 			x.out = append(x.out, x.held...)
-			x.held, x.drop = x.held[:0], true
+			x.held, x.drop, x.note = x.held[:0], true, x.m.notes.latest()
 		}
 	}
 	if len(x.cell)+len(b) <= 2*maxLabel {

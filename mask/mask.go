@@ -59,6 +59,8 @@ type Masker struct {
 	sets     []*known.Set
 	personal *personal.Set // nil: personal data passes
 	json     sync.Pool     // of *jsonWriter
+	// notes is set for a stream with a report.
+	notes *notes
 }
 
 // Masker adds sets of known secrets; nil sets are left out.
@@ -120,11 +122,14 @@ func (e *Engine) Fingerprint(value []byte) string {
 func (m *Masker) placeholder(dst []byte, kind string, value []byte, raw int, t *weir.Tally) []byte {
 	t.Add(kind)
 	t.Replaced(raw)
+	from := len(dst)
 	dst = append(dst, "[masked:"...)
 	dst = append(dst, kind...)
 	dst = append(dst, ':')
 	dst = append(dst, m.e.Fingerprint(value)...)
-	return append(dst, ']')
+	dst = append(dst, ']')
+	m.notes.add(dst[from:], kind, raw)
+	return dst
 }
 
 // span is what is to be replaced.
@@ -189,6 +194,7 @@ func (s *scanner) next(st *stream, b []byte, from int, final bool) (spans []span
 	for _, set := range s.m.sets {
 		s.known = set.FindFrom(s.known[:0], b, from)
 		for _, k := range s.known {
+			s.m.notes.hold(set.Name(k.Entry))
 			s.insert(span{from: k.Start, start: k.Start, end: k.End, kind: set.Name(k.Entry), value: set.Value(k.Entry)})
 		}
 		if !final {

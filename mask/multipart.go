@@ -34,6 +34,7 @@ type multipartWriter struct {
 	proof field.Strength // of the part's name; not None: held is masked as a whole
 	held  []byte
 	drop  bool
+	note  *note // of what is dropped, for a report
 }
 
 type multipartState uint8
@@ -287,11 +288,12 @@ func (x *multipartWriter) give(b []byte) error {
 	case len(b) == 0:
 	case x.drop:
 		x.tally.Replaced(len(b))
+		x.m.notes.more(x.note, len(b))
 	case x.proof != field.None:
 		x.held = append(x.held, b...)
 		if len(x.held) > maxPair {
 			x.out = x.m.placeholder(x.out, "field", x.held, len(x.held), x.tally)
-			x.held, x.drop = x.held[:0], true
+			x.held, x.drop, x.note = x.held[:0], true, x.m.notes.latest()
 		}
 	case x.part != nil:
 		_, err := x.part.Write(b)
@@ -305,6 +307,7 @@ func (x *multipartWriter) endPart() error {
 		x.out = x.m.value(x.out, x.proof, x.held, x.tally)
 		x.held = x.held[:0]
 	}
+	x.proof, x.drop = field.None, false // what stands behind the last delimiter is no part
 	if x.part == nil {
 		return nil
 	}

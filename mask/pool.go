@@ -80,7 +80,7 @@ func (j *jsonWriter) reset() bool {
 	clear(scan.spans[:cap(scan.spans)])
 	clear(j.found[:cap(j.found)])
 	clear(j.edits[:cap(j.edits)])
-	j.w, j.tally, j.err, j.text, j.scan, j.long, j.passage = nil, nil, nil, nil, scan, notLong, nil
+	j.w, j.tally, j.err, j.text, j.scan, j.long, j.passage, j.note = nil, nil, nil, nil, scan, notLong, nil, nil
 	j.hits, j.found = j.hits[:0], j.found[:0]
 	j.restart()
 	return true

@@ -30,7 +30,8 @@ type textWriter struct {
 	// swallow is set while the rest of a value too long to hold is being dropped.
 	swallow detect.Run
 	quote   byte
-	key     int // how much of a private key's END line was seen
+	key     int   // how much of a private key's END line was seen
+	note    *note // of that value, for a report
 }
 
 func newText(m *Masker, w sink, t *weir.Tally) *textWriter {
@@ -67,6 +68,7 @@ func (t *textWriter) pass(final bool) error {
 		if t.swallow != detect.Closed {
 			n := t.drop(t.buf[t.from:])
 			t.tally.Replaced(n)
+			t.m.notes.more(t.note, n)
 			t.from += n
 			if t.swallow != detect.Closed {
 				break
@@ -77,7 +79,7 @@ func (t *textWriter) pass(final bool) error {
 		t.out = t.m.replace(t.out, t.buf, t.from, safe, spans, t.tally)
 		t.from = safe
 		if n := len(spans); n > 0 && spans[n-1].open != detect.Closed {
-			t.swallow, t.quote, t.key = spans[n-1].open, spans[n-1].quote, 0
+			t.swallow, t.quote, t.key, t.note = spans[n-1].open, spans[n-1].quote, 0, t.m.notes.latest()
 			continue
 		}
 		if !final || t.from == len(t.buf) || t.from == before {

@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 
 	"golang.org/x/term"
 
+	"weir"
 	"weir/config"
 	"weir/front/cli"
 	"weir/server"
@@ -51,7 +51,7 @@ func main() {
 			return string(b), err
 		}
 	}
-	code := cli.Run(ctx, os.Args[1:], versionText(), os.LookupEnv, streams, cli.Local{Serve: serve, Demo: demo, Check: check, Verify: verify, Mask: maskStream()})
+	code := cli.Run(ctx, os.Args[1:], versionText(), os.LookupEnv, streams, cli.Local{Serve: serve, Demo: demo, Check: check, Verify: verify, Mask: maskWith})
 	stop()
 	os.Exit(code)
 }
@@ -105,14 +105,16 @@ func verify(dataDir, key string) (*service.Evidence, error) {
 	return server.VerifyDir(dataDir, key, time.Now())
 }
 
-// maskStream returns what masks one input; the fingerprints of one run agree.
-func maskStream() func(out io.Writer, in io.Reader, format string, fields, disable, personal []string) (map[string]int, error) {
-	key := make([]byte, 32)
-	_, _ = rand.Read(key) // never fails
-	return func(out io.Writer, in io.Reader, format string, fields, disable, personal []string) (map[string]int, error) {
-		tally, err := server.Mask(out, in, server.MaskOptions{Format: format, Fields: fields, Disable: disable, Personal: personal, Key: key})
+// maskWith prepares to mask inputs as o says.
+func maskWith(o cli.MaskOptions) (cli.MaskFunc, error) {
+	f, err := server.NewFilter(server.FilterOptions{Format: o.Format, Fields: o.Fields, Disable: o.Disable, Personal: o.Personal})
+	if err != nil {
+		return nil, err
+	}
+	return func(out io.Writer, in io.Reader, name string, found func(weir.Finding) error) (map[string]int, error) {
+		tally, err := f.Copy(out, in, name, found)
 		counts := map[string]int{}
 		tally.Each(func(kind string, n int) { counts[kind] = n })
 		return counts, err
-	}
+	}, nil
 }

@@ -28,8 +28,8 @@ type Local struct {
 	Demo   func(ctx context.Context, dataDir, listen string, asJSON bool) error
 	Check  func(file string) (warnings []string, err error)
 	Verify func(dataDir, key string) (*service.Evidence, error)
-	// Mask copies in to out with all secrets masked and returns how many of each kind there were.
-	Mask func(out io.Writer, in io.Reader, format string, fields, disable, personal []string) (map[string]int, error)
+	// Mask prepares to mask inputs; their fingerprints agree. What it does not know of the options is an error.
+	Mask func(MaskOptions) (MaskFunc, error)
 }
 
 // Streams are where a command reads and writes.
@@ -88,7 +88,7 @@ type commands struct {
 	Sessions  sessionsCmd  `cmd:"" help:"Look at, replay, export and end sessions."`
 	Explain   explainCmd   `cmd:"" help:"What would become of a command, and why."`
 	Audit     auditCmd     `cmd:"" help:"Read the audit log."`
-	Mask      maskCmd      `cmd:"" help:"Mask the secrets in a file, or in what another command prints."`
+	Mask      maskCmd      `cmd:"" help:"Mask the secrets in files and in what other commands print, or find them."`
 	Verify    verifyCmd    `cmd:"" help:"Verify that no evidence was changed since it was written."`
 }
 

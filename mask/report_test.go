@@ -188,3 +188,47 @@ func TestReportHoldsNoMoreThanIsUndecided(t *testing.T) {
 		t.Errorf("%v, %d of %d", err, at, wrote)
 	}
 }
+
+// FuzzReport checks that the findings of any input are the places where its output differs from it.
+func FuzzReport(f *testing.F) {
+	for in := range jsonCases {
+		f.Add(uint8(0), uint16(7), in)
+	}
+	for in := range textCases {
+		f.Add(uint8(1), uint16(7), in)
+	}
+	f.Add(uint8(2), uint16(3), "<c><password>hunter2</password><x a='password=hunter2'>password=hunter2</x></c>")
+	f.Add(uint8(3), uint16(3), "password=hun%74er2&q=a%2fb+http%3A%2F%2Fu%3Ahunter2%40h")
+	f.Add(uint8(4), uint16(3), "data: {\"password\":12345678}\n\ndata: password=hunter2\n\n")
+	formats := []weir.Format{weir.FormatJSON, weir.FormatText, weir.FormatHTML, weir.FormatForm, weir.FormatSSE}
+	m := masker(f)
+	f.Fuzz(func(t *testing.T, format uint8, piece uint16, in string) {
+		_, found, out := report(t, m, weir.Shape{Format: formats[int(format)%len(formats)]}, in, int(piece)+1)
+		at, rest := int64(0), out
+		for _, x := range found {
+			if x.Start < at {
+				t.Fatalf("%+v begins before %d", x, at)
+			}
+			literal := in[at:x.Start]
+			if !strings.HasPrefix(rest, literal) {
+				t.Fatalf("%q in %q is not what comes out: %q", literal, in, rest)
+			}
+			rest = rest[len(literal):]
+			i := strings.Index(rest, x.Fingerprint)
+			if i < 0 || i > 60 {
+				t.Fatalf("%+v is not where it should be in %q", x, rest)
+			}
+			rest = strings.TrimLeft(strings.TrimPrefix(strings.TrimPrefix(rest[i+len(x.Fingerprint):], "]"), "%5D"), `\`)
+			if !strings.HasPrefix(rest, in[x.End:min(x.End+1, int64(len(in)))]) {
+				rest = strings.TrimPrefix(rest, `"`) // what was put around a number
+			}
+			at = x.End
+			if k := strings.IndexFunc(in[at:], func(r rune) bool { return r != '\\' }); k > 0 { // was trimmed
+				rest = in[at:at+int64(k)] + rest
+			}
+		}
+		if strings.Trim(rest, `"\`) != strings.Trim(in[at:], `"\`) {
+			t.Errorf("%q ends %q, not %q", in, in[at:], rest)
+		}
+	})
+}

@@ -18,7 +18,7 @@ import (
 // input is what is measured. Its text is the same in every run, but for the Go source, which is the toolchain's.
 type input struct {
 	name   string
-	format weir.Format
+	format weir.Format // unknown: cells of a result, each of cellSize bytes
 	text   []byte
 }
 
@@ -26,6 +26,7 @@ const (
 	ordinarySize = 32 << 20
 	hostileSize  = 4 << 20
 	lineSize     = 100 << 20
+	cellSize     = 40
 	stretch      = 64 << 10 // so much of one kind of text comes in a row, in bytes
 )
 
@@ -42,6 +43,7 @@ func inputs(t *testing.T) []input {
 		{"JSON logs, clean", weir.FormatJSON, ordinary(nil, 0, false)},
 		{"JSON logs, a secret in 64 KB", weir.FormatJSON, ordinary(nil, 64<<10, false)},
 		{"JSON logs, a secret in 2 KB", weir.FormatJSON, ordinary(nil, 2<<10, false)},
+		{"cells of 40 bytes, clean", weir.FormatUnknown, cells()},
 		{"hostile: token=token=…", weir.FormatText, repeat("token=")},
 		{"hostile: heads of keys without an end", weir.FormatText, repeat("-----BEGIN RSA PRIVATE KEY-----\n")},
 		{"hostile: prefixes back to back", weir.FormatText, repeat("ghp_AKIAglpat-xoxb-sk_live_eyJ")},
@@ -114,6 +116,16 @@ func ordinary(source []byte, every int, mixed bool) []byte {
 		for end := len(w.out) + stretch; len(w.out) < end; {
 			kinds[i%len(kinds)]()
 		}
+	}
+	return w.out
+}
+
+// cells are those of an ordinary result, one behind the other.
+func cells() []byte {
+	w := &writing{rnd: rand.New(rand.NewPCG(13, 17))}
+	for len(w.out) < hostileSize {
+		cell := fmt.Sprintf("%s of %s has %s order %d of %d", w.one(peopleNames), w.one(placeNames), w.one(stateNames), w.rnd.IntN(1e6), w.rnd.IntN(1e6))
+		w.out = append(w.out, (cell + strings.Repeat(" ", cellSize))[:cellSize]...)
 	}
 	return w.out
 }

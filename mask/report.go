@@ -66,10 +66,10 @@ func (n *notes) add(text []byte, kind string, raw int) {
 	n.pending[string(text)] = append(n.pending[string(text)], n.last)
 }
 
-// quoted tells of the note announced last that a quote of so many bytes was put on each side of its placeholder.
-func (n *notes) quoted(bytes int) {
+// quoted tells of the note announced last that a quote of added bytes was put on each side of its placeholder.
+func (n *notes) quoted(added int) {
 	if n != nil {
-		n.last.added = bytes
+		n.last.added = added
 	}
 }
 

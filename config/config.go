@@ -180,9 +180,29 @@ type Mask struct {
 	Detectors Detectors `yaml:"detectors"`
 }
 
-// Detectors turns detectors off.
+// Detectors turns detectors off and adds some.
 type Detectors struct {
-	Disable []string `yaml:"disable"`
+	Disable []string         `yaml:"disable"`
+	Custom  []CustomDetector `yaml:"custom"`
+}
+
+// CustomDetector finds secrets of the user's own by a regular expression (RE2). The masking engine checks it.
+type CustomDetector struct {
+	Name     string   `yaml:"name"`
+	Regex    string   `yaml:"regex"`
+	Keywords []string `yaml:"keywords"`
+	Check    string   `yaml:"check"`
+	Allow    []string `yaml:"allow"`
+
+	lines map[string]int // of its keys; "" is its own
+}
+
+// Line is where a key of the detector stands, or the detector itself when it lacks the key.
+func (c *CustomDetector) Line(key string) int {
+	if n, ok := c.lines[key]; ok {
+		return n
+	}
+	return c.lines[""]
 }
 
 // Limits bound what clients may cost.

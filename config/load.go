@@ -50,6 +50,16 @@ func Parse(name string, text []byte) (*Config, error) {
 	for i := range c.Rules {
 		c.Rules[i].line = d.lines["rules["+strconv.Itoa(i)+"]"]
 	}
+	for i := range c.Mask.Detectors.Custom {
+		at := "mask.detectors.custom[" + strconv.Itoa(i) + "]"
+		lines := map[string]int{"": d.lines[at]}
+		for _, key := range keys(typeOf[CustomDetector]()) {
+			if n, ok := d.lines[at+"."+key]; ok {
+				lines[key] = n
+			}
+		}
+		c.Mask.Detectors.Custom[i].lines = lines
+	}
 	c.complete()
 	c.paths(filepath.Dir(name))
 	(&checker{c: c, d: d}).check()

@@ -25,9 +25,10 @@ import (
 
 // Config is what an Engine is made of.
 type Config struct {
-	Fields  []string // names added to the built-in list
-	Disable []string // detectors not to use
-	Key     []byte   // keys the fingerprints in placeholders; at least 16 bytes
+	Fields  []string        // names added to the built-in list
+	Disable []string        // detectors not to use
+	Custom  []detect.Custom // detectors of the user's own
+	Key     []byte          // keys the fingerprints in placeholders; at least 16 bytes
 }
 
 // Engine holds what all sessions share.
@@ -46,7 +47,7 @@ func New(c Config) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mask: %w", err)
 	}
-	d, err := detect.New(detect.Options{Disable: c.Disable, Names: names})
+	d, err := detect.New(detect.Options{Disable: c.Disable, Names: names, Custom: c.Custom})
 	if err != nil {
 		return nil, fmt.Errorf("mask: %w", err)
 	}

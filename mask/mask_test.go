@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/url"
 	"regexp"
@@ -14,6 +15,7 @@ import (
 
 	"weir"
 	"weir/mask"
+	"weir/mask/detect"
 	"weir/mask/known"
 )
 
@@ -368,6 +370,31 @@ func TestPairsOfNameAndValueInText(t *testing.T) {
 	for _, in := range []string{"name: password reset\nvalues: 3\n", "key: token, valued at 3", "name=token", "Name:password ValueFrom:nil"} {
 		if out := markup(t, m, weir.FormatText, in, 3); out != in {
 			t.Errorf("%q\nbecame %q", in, out)
+		}
+	}
+}
+
+func TestCustomDetectorsMask(t *testing.T) {
+	e, err := mask.New(mask.Config{Key: make([]byte, 32), Custom: []detect.Custom{{Name: "acme-token", Regex: `acme_[a-z0-9]{8}`}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, shape := range map[string]weir.Shape{"text": {Format: weir.FormatText}, "json": {Format: weir.FormatJSON}, "form": {Format: weir.FormatForm}} {
+		in := map[string]string{"text": "x acme_abcd1234 y\n", "json": `{"x":["y acme_abcd1234"]}`, "form": "x=y+acme_abcd1234&z=1"}[name]
+		var out strings.Builder
+		tally := &weir.Tally{}
+		w, err := e.Masker().Stream(&out, shape, tally)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(w, in); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(out.String(), "acme_abcd1234") || tally.Total() != 1 {
+			t.Errorf("%s: %s", name, out.String())
 		}
 	}
 }

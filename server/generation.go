@@ -16,6 +16,7 @@ import (
 	"weir/config"
 	"weir/gate/httpgate"
 	"weir/mask"
+	"weir/mask/detect"
 	"weir/mask/known"
 	"weir/mask/personal"
 	"weir/rules/catalog"
@@ -91,7 +92,11 @@ func build(cfg *config.Config, file string, maskKey []byte, env environment, bef
 	if g.entitlements, err = identity.NewEntitlements(list); err != nil {
 		errs = append(errs, fmt.Errorf("grants: %w", err))
 	}
-	if g.engine, err = mask.New(mask.Config{Fields: cfg.Mask.Fields, Disable: cfg.Mask.Detectors.Disable, Key: maskKey}); err != nil {
+	custom, err := customDetectors(cfg, file)
+	if err != nil {
+		return nil, err
+	}
+	if g.engine, err = mask.New(mask.Config{Fields: cfg.Mask.Fields, Disable: cfg.Mask.Detectors.Disable, Custom: custom, Key: maskKey}); err != nil {
 		errs = append(errs, fmt.Errorf("mask: %w", err))
 	}
 	if g.known, g.warnings, err = source.Needles(g.held...); err != nil {
@@ -102,6 +107,27 @@ func build(cfg *config.Config, file string, maskKey []byte, env environment, bef
 	}
 	g.masker = g.engine.Masker(g.known)
 	return g, nil
+}
+
+// customDetectors are the user's own. The error is a *config.Error with everything that is wrong with them.
+func customDetectors(cfg *config.Config, file string) ([]detect.Custom, error) {
+	var list []detect.Custom
+	for _, c := range cfg.Mask.Detectors.Custom {
+		list = append(list, detect.Custom{Name: c.Name, Regex: c.Regex, Keywords: c.Keywords, Check: c.Check, Allow: c.Allow})
+	}
+	problems, err := detect.CheckCustom(list)
+	if err != nil {
+		return nil, err
+	}
+	e := &config.Error{File: file}
+	for _, p := range problems {
+		line := cfg.Mask.Detectors.Custom[p.Index].Line(p.Field)
+		e.Problems = append(e.Problems, config.Problem{Line: line, Path: fmt.Sprintf("mask.detectors.custom[%d].%s", p.Index, p.Field), Text: p.Text})
+	}
+	if len(e.Problems) > 0 {
+		return nil, e
+	}
+	return list, nil
 }
 
 func orElse(d, def time.Duration) time.Duration {

@@ -53,6 +53,7 @@ type Finding struct {
 type Options struct {
 	Disable []string     // kinds not to look for; an unknown kind is an error
 	Names   *field.Names // required
+	Custom  []Custom     // detectors of the user's own; see CheckCustom
 }
 
 type reader uint8
@@ -73,6 +74,8 @@ const (
 	readRedisUser
 	readCall
 	readSpoken
+	readPutty
+	readCustom
 )
 
 type literal struct {
@@ -86,7 +89,13 @@ type literal struct {
 
 	before               *[256]bool // what the token has in front of the text
 	beforeMin, beforeMax int
-	mixed, exact, uuid   bool // checks of formats.go
+	tail                 []segment // the runs behind the text, when there are several
+	any                  bool      // one of them is of any byte
+	inner                int       // where the secret begins in the token
+	exact                bool      // no letter, digit or underscore may follow
+	checks               []check   // all must hold
+	proof                check     // what it holds for may stand inside a word
+	custom               *custom   // of readCustom
 }
 
 // Set is what is looked for. It is immutable.
@@ -108,6 +117,10 @@ type Set struct {
 	prefixes map[string]struct{} // all that literals begin with, but for themselves; in lower case where case does not matter
 	longest  int                 // literal, in bytes
 	befores  []before
+	wordRun  *[256]bool // what a word is made of where a run of tokens is masked whole
+	joined   [256]bool  // what may stand between the beginning of a match of a user's own and its keyword
+	customs  bool       // there are such
+	behind   int        // how far before its window something may begin, in bytes
 }
 
 // before is what tokens have in front of their literals.
@@ -116,7 +129,7 @@ type before struct {
 	max      int
 }
 
-// New builds a Set. It fails for an unknown kind in Disable and for missing names.
+// New builds a Set. It fails for an unknown kind in Disable, for missing names and for what CheckCustom reports.
 func New(o Options) (*Set, error) {
 	if o.Names == nil {
 		return nil, errors.New("detect: names are required")
@@ -129,6 +142,15 @@ func New(o Options) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
+	customs, problems := compileCustoms(o.Custom, kinds)
+	if len(problems) > 0 {
+		p := problems[0]
+		return nil, fmt.Errorf("detect: custom detector %d: %s: %s", p.Index+1, p.Field, p.Text)
+	}
+	s.literals = append(s.literals, customs...)
+	for i := range customs {
+		kinds[customs[i].rule.Kind] = true
+	}
 	for _, d := range o.Disable {
 		if !kinds[d] {
 			return nil, fmt.Errorf("detect: there is no detector %q to disable", d)
@@ -136,13 +158,28 @@ func New(o Options) (*Set, error) {
 	}
 	s.literals = slices.DeleteFunc(s.literals, func(l literal) bool { return slices.Contains(o.Disable, l.rule.Kind) })
 	s.prefixes = make(map[string]struct{}, 4096)
+	s.wordRun, s.joined, s.behind = alphabet('W'), *s.bare, maxNameSide
 	for i := range s.literals {
 		s.index(int32(i))
-		s.begin(&s.literals[i])
+		l := &s.literals[i]
+		s.begin(l)
+		s.behind = max(s.behind, l.at+l.beforeMax)
+		if l.read == readCustom {
+			s.behind, s.customs = max(s.behind, l.at+maxCustomBefore), true
+		}
+		for k := range len(l.text) {
+			s.joined[l.text[k]] = true
+		}
+	}
+	for _, c := range joinTable {
+		s.joined[c] = true
 	}
 	s.sift()
 	return s, nil
 }
+
+// joinTable is what stands between a name and its value, or before a name.
+var joinTable = []byte(" \t\"'/:>${\\]+}~%*")
 
 // load fills the list of literals and returns the kinds there are.
 func (s *Set) load() (map[string]bool, error) {
@@ -204,7 +241,10 @@ func (s *Set) load() (map[string]bool, error) {
 	s.pass, s.option = rules["pgpass-password"], rules["option-password"]
 	add("private-key", literal{text: "-----BEGIN ", read: readKey})
 	add("private-key", literal{text: "---- BEGIN SSH2 ENCRYPTED PRIVATE", read: readKey})
-	add("jwt", literal{text: "eyJ", read: readJWT, alphabet: alphabet('x')})
+	add("putty-key", literal{text: "Private-Lines: ", read: readPutty, alphabet: alphabet('B')})
+	for _, head := range []string{"eyJ", "eyAi", "ewog", "ewoi"} { // base64 of {" and of { with a blank or a line end behind it
+		add("jwt", literal{text: head, read: readJWT, alphabet: alphabet('x')})
+	}
 	return kinds, nil
 }
 
@@ -220,6 +260,9 @@ func (s *Set) index(i int32) {
 	}
 	if len(l.text) == 3 {
 		for c := range 256 {
+			if l.read == readFormat && l.min > 0 && !l.alphabet[c] {
+				continue
+			}
 			w := [4]byte{l.text[0], l.text[1], l.text[2], byte(c)}
 			s.window(i, bucketOf(w, l.fold), w, l.fold)
 		}
@@ -297,7 +340,7 @@ func alphabet(name byte) *[256]bool {
 	ranges := map[byte]string{
 		'a': "azAZ09", 'u': "azAZ09__--", 'w': "azAZ09__", 'x': "azAZ09__--..==", 'B': "azAZ09++//==__--", 'h': "09afAF", 'b': "AZ27", 'U': "AZ09", 'l': "az09", 'd': "09",
 		'p': "azAZ09__--..//", 'c': "azAZ09..//$$", 'y': "azAZ09..//$$==,,::++",
-		't': "azAZ09__--..~~", '%': "azAZ09__--%%",
+		't': "azAZ09__--..~~", '%': "azAZ09__--%%", 'A': "azAZ09++//", 'H': "09AF", 'e': "azAZ09..//", '@': "azAZ09__--..//@@", '*': "\x00\xff", 'W': "!!#%((*+-:==?\\^|~\xff",
 	}[name]
 	if ranges == "" {
 		return nil

@@ -50,7 +50,7 @@ func found(s *detect.Set, text string) []string {
 func TestFindsExactly(t *testing.T) {
 	s := newSet(t)
 	pem := "-----BEGIN RSA PRIVATE KEY-----\n" + made("MIIE", alnum, 60) + "\n-----END RSA PRIVATE KEY-----"
-	gh, jwt := made("ghp_", alnum, 36), "eyJ"+made("", alnum, 30)+"."+made("", alnum, 40)+"."+made("", alnum, 43)
+	gh, jwt := made("ghp_", alnum, 36), "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9."+made("", alnum, 40)+"."+made("", alnum, 43)
 	for text, want := range map[string]string{
 		"x " + gh + " y":                          "github-token=" + gh,
 		"key AKIAQWERTYUIOPASDFGH.":               "aws-key-id=AKIAQWERTYUIOPASDFGH",
@@ -135,7 +135,7 @@ func TestAnySplitFindsTheSame(t *testing.T) {
 	s := newSet(t)
 	text := "a=1 DB_PASSWORD=hunter2\nx " + made("ghp_", alnum, 36) + "\n  password: correct horse\n{\"api_key\": \"abc def\", \"n\": 1}\n" +
 		"postgres://app:hunter2@db/x Authorization: Bearer abc.def\n-----BEGIN EC PRIVATE KEY-----\n" + made("", alnum, 200) + "\n-----END EC PRIVATE KEY-----\n" +
-		"--token tok9 <secret>hi there</secret> eyJ" + made("", alnum, 30) + "." + made("", alnum, 30) + "." + made("", alnum, 30) + "\ntoken=token=token=x;pwd=1\n" +
+		"--token tok9 <secret>hi there</secret> eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9." + made("", alnum, 30) + "." + made("", alnum, 30) + "\ntoken=token=token=x;pwd=1\n" +
 		"define('AUTH_KEY',   'a(b c>d%4xq#2 u8+K!z0^m&');\nvar finnhubToken string = \"finn78qx2kzzv7\"\nTOK_TOKEN ::= \"tok1qx8zk99wq\"\nMY_SECRET ?= 'sec2qz9xk44vw' if password == \"pw3\": \n" +
 		"machine h login u password netrc4\nConnect -Password \"pow5\" ||= \nclient_secret ||= \"or6kz81xw77qj\"\n{PBKDF2-SHA256}" + made("", alnum, 44) + "\n123456789:AA" + made("", alnum, 33) + " abc8Q~" + made("", alnum, 33) + "\n" +
 		"mysql -h db -u root -pglu7 prod\n$ redis-cli -h x -a red8 ping\ncurl -s -u 'bob:cur 9' http://x\ncurl --user al:cux1 x\nmysql -p prod\n" +

@@ -17,7 +17,7 @@ func (s *Set) Find(dst []Finding, b []byte, from int, final bool) (found []Findi
 
 // FindNext is Find for a text that comes in parts: st carries from one to the next what the text has said about itself.
 func (s *Set) FindNext(st *State, dst []Finding, b []byte, from int, final bool) (found []Finding, safe int) {
-	f := finder{s: s, b: b, final: final, out: dst, done: from, safe: len(b), st: *st}
+	f := finder{s: s, b: b, final: final, out: dst, done: from, safe: len(b), st: *st, grant: customGrant + customSteps*(len(b)-from)}
 	f.find(from)
 	*st = f.st
 	return f.out, max(f.safe, from)
@@ -51,7 +51,7 @@ func (f *finder) find(from int) (stopped bool) {
 // an issuer's prefix has opened and that has no end yet. Names and prefixes are shown; Find wants them again all the same. st, b and from are
 // as for FindNext with final unset; st is not changed. It does not keep b.
 func (s *Set) Quiet(st *State, b []byte, from int) int {
-	f := finder{s: s, b: b, done: from, safe: len(b), quiet: -1, st: st.Clone()}
+	f := finder{s: s, b: b, done: from, safe: len(b), quiet: -1, st: st.Clone(), grant: customGrant + customSteps*(len(b)-from)}
 	switch stopped := f.find(from); {
 	case !stopped:
 		return len(b)
@@ -151,6 +151,9 @@ type finder struct {
 	st       State
 	resume   int // where the rows of a table begin, or -1
 	quiet    int // where the secret itself begins of what search stopped at; -1 if that isn't known
+	at       int // the window that is being looked at
+	spent    int // bytes that users' expressions read
+	grant    int // how many they may
 }
 
 // tail returns where the bytes at the end begin that may become part of a finding with what follows: the beginning of a literal, and the part of a
@@ -162,6 +165,7 @@ func (f *finder) tail(from int) int {
 // candidate looks at the literals whose window stands at i. It reports that the search is over: a finding
 // is open, or one may be and more bytes are needed.
 func (f *finder) candidate(i int) bool {
+	f.at = i
 	if !f.s.sieve.has(binary.LittleEndian.Uint32(f.b[i:])) {
 		return false
 	}
@@ -230,6 +234,10 @@ func (f *finder) read(l *literal, start int) bool {
 		return start >= f.named && start >= f.done && v.sentence(start+len(l.text))
 	case readRedisUser:
 		return f.redisUser(l, start)
+	case readPutty:
+		return f.putty(l, start)
+	case readCustom:
+		return f.custom(l, start)
 	}
 	return false
 }
@@ -256,12 +264,18 @@ func (f *finder) add(from, start, end int, r *Rule) bool {
 	return false
 }
 
+// hold lets nothing from i on go, but for what was found already.
+func (f *finder) hold(i int) {
+	i = min(i, f.at-f.s.behind) // something longer may begin before it whose window comes later
+	f.safe = max(min(i, f.safe), min(f.done, f.safe))
+}
+
 // more handles a value that runs into the end of b: it is held, or, when it is as long as may be
 // held, it becomes an open finding. hold is where holding must begin.
 func (f *finder) more(hold, start int, r *Rule, run Run, quote byte) bool {
 	if len(f.b)-start < MaxHold {
 		f.quiet = start
-		f.safe = max(min(hold, f.safe), min(f.done, f.safe))
+		f.hold(hold)
 		return true
 	}
 	start = max(start, f.done)
@@ -270,41 +284,9 @@ func (f *finder) more(hold, start int, r *Rule, run Run, quote byte) bool {
 	return true
 }
 
-// format reads a token with an issuer's prefix. Its start must not be inside a word.
-func (f *finder) format(l *literal, start int) bool {
-	if start < f.done || l.before == nil && isWord(l.text[0]) && f.insideWord(start) {
-		return false
-	}
-	value := start + len(l.text)
-	if l.before != nil {
-		if start = l.reach(f.b, start); start < 0 {
-			return false
-		}
-	}
-	end, closed := f.run(value, l.alphabet)
-	if !closed {
-		return f.more(start, start, l.rule, RunToken, 0)
-	}
-	for end > value && (f.b[end-1] == '.' || f.b[end-1] == '=' && l.alphabet['.']) {
-		end-- // a full stop behind a token
-	}
-	if l.exact && end < len(f.b) && isWord(f.b[end]) || bytes.HasSuffix(f.b[value:end], []byte("EXAMPLE")) {
-		return false
-	}
-	if end-value < l.min || !l.alphabet['/'] && end-value > 4*l.max {
-		return false
-	}
-	if l.rule.Kind == "slack-webhook" || l.rule.Kind == "teams-webhook" || l.rule.Kind == "discord-webhook" {
-		start = value
-	} else if v := f.b[value:end]; low(v) && (l.before == nil || len(v) > 8) || !l.passes(v) {
-		return false
-	}
-	return f.add(start, start, end, l.rule)
-}
-
 // insideWord reports that what stands in front of i is part of the same word, and not the end of an escape: \n, \u003d, \x3d, %3D, a colour.
-func (f *finder) insideWord(i int) bool {
-	b := f.b[max(0, i-24):i]
+func insideWord(text []byte, i int) bool {
+	b := text[max(0, i-24):i]
 	n := len(b)
 	if n == 0 || !isWord(b[n-1]) {
 		return false
@@ -330,31 +312,21 @@ func (f *finder) insideWord(i int) bool {
 	return true
 }
 
-// low reports a value with hardly any variety: xxxxxxxx, 00000000.
-func low(v []byte) bool {
-	var seen [256]bool
-	n := 0
-	for _, c := range v {
-		if !seen[c] {
-			seen[c] = true
-			n++
-		}
-	}
-	return n < 5 && n < len(v)
-}
-
-// jwt reads three base64url parts whose first begins like a JSON object.
+// jwt reads a signed token of three base64url parts, or an encrypted one of five, whose first is a JSON object.
 func (f *finder) jwt(l *literal, start int) bool {
-	if start < f.done || f.insideWord(start) {
+	if start < f.done || insideWord(f.b, start) {
 		return false
 	}
 	end, closed := f.run(start, l.alphabet)
 	if !closed {
 		return f.more(start, start, l.rule, RunToken, 0)
 	}
+	for end > start && (f.b[end-1] == '.' && bytes.Count(f.b[start:end], []byte(".")) > 2 || f.b[end-1] == '=') {
+		end-- // a full stop behind a token
+	}
 	v := f.b[start:end]
 	dot := bytes.IndexByte(v, '.')
-	if dot < 10 || len(v)-dot < 10 || bytes.IndexByte(v[dot+1:], '.') < 0 {
+	if dot < 10 || len(v)-dot < 10 || bytes.IndexByte(v[dot+1:], '.') < 0 || !jsonHeader(v[:dot]) {
 		return false
 	}
 	return f.add(start, start, end, l.rule)
@@ -449,6 +421,9 @@ func (f *finder) key(l *literal, start int) bool {
 			return false
 		}
 		return f.more(start, start, l.rule, RunKey, 0)
+	}
+	if !keyLabel(head[min(len(l.text), private):]) {
+		return false
 	}
 	switch begins, known := f.keyBegins(start + len(l.text)); {
 	case !known:

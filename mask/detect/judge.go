@@ -35,7 +35,7 @@ func (v *value) judge(i, end int, quoted bool) bool {
 	case v.option:
 		return v.f.add(v.name, i, end, v.f.s.option)
 	case v.f.s.names.Extra(name): // whoever added the name knows
-	case fileName(name), formatVerb(text), !bytes.ContainsFunc(text, alnum), template(text), example(text), v.name > 1 && b[v.name-1] == ':' && b[v.name-2] == ':':
+	case fileName(name), formatVerb(text), !bytes.ContainsFunc(text, alnum), template(text), madeUpExample(text), v.name > 1 && b[v.name-1] == ':' && b[v.name-2] == ':':
 		return false
 	case v.strength == field.Weak && basicPair(text):
 	case v.strength == field.Weak:

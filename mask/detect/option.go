@@ -211,7 +211,7 @@ func (f *finder) redisUser(l *literal, start int) bool {
 
 // identified reads IDENTIFIED [WITH plugin] BY [PASSWORD] x, with and without quotes.
 func (f *finder) identified(l *literal, start int) bool {
-	if start < f.done || f.insideWord(start) {
+	if start < f.done || insideWord(f.b, start) {
 		return false
 	}
 	before := bytes.ToLower(f.b[max(0, start-maxCommand):start])

@@ -280,7 +280,7 @@ func (v *value) open(i int, run Run, quote byte) bool {
 
 // need0 holds from the name, however long the name is.
 func (v *value) need0() bool {
-	v.f.safe = max(min(v.f.safe, v.name), min(v.f.done, v.f.safe))
+	v.f.hold(v.name)
 	return true
 }
 

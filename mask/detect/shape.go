@@ -11,8 +11,6 @@ import (
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
-func isHex(c byte) bool { return isDigit(c) || c|0x20 >= 'a' && c|0x20 <= 'f' }
-
 func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' || c >= 0x80 }
 
 func alnum(r rune) bool {
@@ -340,8 +338,8 @@ func template(v []byte) bool {
 	return false
 }
 
-// example reports what documentation marks as made up.
-func example(v []byte) bool {
+// madeUpExample reports what documentation marks as made up.
+func madeUpExample(v []byte) bool {
 	return bytes.Contains(v, []byte("EXAMPLE")) || foldPrefix(v, "example") && len(v) > 7 && !isDigit(v[7])
 }
 

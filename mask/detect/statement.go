@@ -157,7 +157,7 @@ func (f *finder) column(line []byte) {
 			all.created[all.next%len(all.created)] = *t
 			all.next++
 		}
-	case len(name) == 0 || keyword(name):
+	case len(name) == 0 || notColumn(name):
 	default:
 		if t.columns < maxColumns {
 			t.proof[t.columns] = f.s.prove(name)
@@ -166,8 +166,8 @@ func (f *finder) column(line []byte) {
 	}
 }
 
-// keyword reports a word that begins a line of CREATE TABLE which defines no column.
-func keyword(name []byte) bool {
+// notColumn reports a word that begins a line of CREATE TABLE which defines no column.
+func notColumn(name []byte) bool {
 	switch string(bytes.ToUpper(name[:min(len(name), 16)])) {
 	case "PRIMARY", "KEY", "UNIQUE", "CONSTRAINT", "INDEX", "FOREIGN", "CHECK", "FULLTEXT", "SPATIAL", "EXCLUDE", "LIKE":
 		return true
@@ -285,7 +285,7 @@ func (f *finder) tupleLength(b []byte) (n int, ok bool) {
 // tuple adds the secret values of b[from:end], which is blanks, a comma perhaps and (…).
 func (f *finder) tuple(from, end int) {
 	open := from + bytes.IndexByte(f.b[from:end], '(')
-	column, depth, begin := 0, 0, open+1
+	k, depth, begin := 0, 0, open+1
 	var quote byte
 	for i := open + 1; i < end; i++ {
 		switch c := f.b[i]; {
@@ -302,8 +302,8 @@ func (f *finder) tuple(from, end int) {
 		case c == ')' && depth > 0:
 			depth--
 		case depth == 0 && (c == ',' || c == ')'):
-			f.tupleCell(column, begin, i, from)
-			column, begin = column+1, i+1
+			f.tupleCell(k, begin, i, from)
+			k, begin = k+1, i+1
 		}
 	}
 }

@@ -15,7 +15,7 @@ type State struct {
 	delim   byte
 	leading bool // rows begin with the delimiter
 	columns int
-	proof   [maxColumns]column
+	proof   [maxColumns]colKind
 	tables  *tables // nil until one is created
 }
 
@@ -36,10 +36,10 @@ func (st *State) Clone() State {
 	return c
 }
 
-type column uint8
+type colKind uint8
 
 const (
-	columnClear column = iota
+	columnClear colKind = iota
 	columnWeak
 	columnToken
 	columnPassword
@@ -60,11 +60,11 @@ type table struct {
 	name    [32]byte
 	length  int
 	columns int
-	proof   [maxColumns]column
+	proof   [maxColumns]colKind
 }
 
 // prove judges the name of a column.
-func (s *Set) prove(name []byte) column {
+func (s *Set) prove(name []byte) colKind {
 	name = bytes.Trim(name, " \t\r\"'`[]*")
 	switch s.names.Match(name) {
 	case field.Strong:
@@ -80,7 +80,7 @@ func (s *Set) prove(name []byte) column {
 }
 
 // holds reports whether a cell in a column holds a secret.
-func (c column) holds(cell []byte) bool {
+func (c colKind) holds(cell []byte) bool {
 	if len(cell) == 0 || c == columnClear || field.Placeholder(cell) || placeholderAt(cell) || string(cell) == `\N` {
 		return false
 	}
@@ -452,7 +452,7 @@ func offsetOf(b, part []byte) int { return cap(b) - cap(part) }
 // around searches the row for everything else, and puts what is found between the cells that were added from base on. It reports false, and takes
 // all back, when something goes on behind the row.
 func (f *finder) around(base, from, end int) bool {
-	rest := finder{s: f.s, b: f.b[:end], final: true, done: max(f.done, from), safe: end, st: State{kind: tableTuples}} // no table in a table
+	rest := finder{s: f.s, b: f.b[:end], final: true, done: max(f.done, from), safe: end, st: State{kind: tableTuples}, grant: customGrant + customSteps*(end-from)} // no table in a table
 	rest.search(from)
 	for i := range rest.out {
 		if rest.out[i].Open != Closed || rest.out[i].End == end && rest.out[i].Rule.Kind == "private-key" {

@@ -88,5 +88,12 @@ func (s *Set) beforeRun(b []byte, i, from int) int {
 			start = min(start, n)
 		}
 	}
+	if s.customs {
+		n := i
+		for n > from && i-n < maxCustomBefore && b[n-1] > ' ' && s.joined[b[n-1]] {
+			n--
+		}
+		start = min(start, n)
+	}
 	return start
 }

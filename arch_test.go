@@ -30,6 +30,7 @@ var mayImport = map[string]string{
 	"mask/detect":      "mask/field",
 	"mask/known":       "",
 	"mask/personal":    "",
+	"mask/reference":   "",
 	"mask":             ". mask/*",
 	"evidence/journal": ".",
 	"evidence/record":  ". evidence/journal",

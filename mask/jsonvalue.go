@@ -51,10 +51,10 @@ func (j *jsonWriter) name(plain []byte, look bool) {
 		}
 	}
 	j.key = says(j.m.e.names.Match(plain))
-	if len(plain) <= 13 && isValueName(string(plain)) {
+	if len(plain) <= 14 && isValueName(string(plain)) {
 		j.key |= valued
 	}
-	if len(plain) <= 8 && isNaming(string(plain)) {
+	if len(plain) <= 13 && isNaming(string(plain)) {
 		j.key |= naming
 	}
 	if len(plain) >= shortest {
@@ -93,7 +93,7 @@ func cacheIndex(name []byte) (at uint8, ok bool) {
 
 func isValueName(n string) bool {
 	switch n {
-	case "value", "Value", "val", "setting", "data", "current_value", "currentValue", "defaultValue", "content":
+	case "value", "Value", "VALUE", "val", "setting", "SETTING", "data", "current_value", "currentValue", "defaultValue", "content", "variable_value", "Variable_value", "VARIABLE_VALUE":
 		return true
 	}
 	return false
@@ -102,7 +102,7 @@ func isValueName(n string) bool {
 // isNaming tells names whose values describe their siblings; they stay readable under a strong name too.
 func isNaming(n string) bool {
 	switch n {
-	case "name", "Name", "key", "Key", "variable", "property", "origin", "type", "id", "field":
+	case "name", "Name", "NAME", "KEY", "Variable_name", "variable_name", "VARIABLE_NAME", "key", "Key", "variable", "property", "origin", "type", "id", "field":
 		return true
 	}
 	return false

@@ -6,7 +6,7 @@ import "bytes"
 const lookBack = 200
 
 // codeSigns are what source code has and data hardly ever has.
-var codeSignTable = [...]string{":= ", "func ", "def ", "return", "if (", "if err", "){", ") {", ");", "{\n", "};", "});", " == ", " != ", " && ", " || ", "->", "const ", "var ", "let ", "self.", "this.", "#include", "import ", "public ", "static ", "struct ", "case ", "\n//", " // ", "\t//", "/*", "t.Errorf", "print(", "printf(", "assert", "():", "):\n", "fn ", "impl ", "else"}
+var codeSignTable = [...]string{":= ", "func ", "def ", "return", "if (", "if err", "){", ") {", ");\n", "{\n", "};\n", "});\n", " == ", " != ", " && ", " || ", "->", "const ", "var ", "let ", "self.", "this.", "#include", "import ", "public ", "static ", "struct ", "case ", "\n//", " // ", "\t//", "/*", "t.Errorf", "print(", "printf(", "assert", "():", "):\n", "fn ", "impl ", "else"}
 
 // inCode reports that what stands before the name looks like source code.
 func (v *value) inCode() bool {

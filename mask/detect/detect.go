@@ -235,9 +235,7 @@ func (s *Set) load() (map[string]bool, error) {
 	for _, port := range []string{":5432:", ":6432:", ":*:"} {
 		add("pgpass-password", literal{text: port, read: readPassLine})
 	}
-	for _, lead := range []string{" *", "\t*", `"*`, "'*", ":*"} {
-		add("mysql-hash", literal{text: lead, read: readStar, alphabet: alphabet('h'), min: 40, max: 40})
-	}
+	add("mysql-hash", literal{text: "*", read: readStar, alphabet: alphabet('H'), min: 40, max: 40})
 	s.pass, s.option = rules["pgpass-password"], rules["option-password"]
 	add("private-key", literal{text: "-----BEGIN ", read: readKey})
 	add("private-key", literal{text: "---- BEGIN SSH2 ENCRYPTED PRIVATE", read: readKey})
@@ -252,8 +250,8 @@ func (s *Set) load() (map[string]bool, error) {
 func (s *Set) index(i int32) {
 	l := &s.literals[i]
 	if l.read == readStar {
-		for n := range 256 {
-			w := [4]byte{l.text[0], l.text[1], upperHex[n>>4], upperHex[n&15]}
+		for n := range 1 << 12 {
+			w := [4]byte{l.text[0], upperHex[n>>8], upperHex[n>>4&15], upperHex[n&15]}
 			s.window(i, bucketOf(w, false), w, false)
 		}
 		return

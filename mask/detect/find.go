@@ -414,7 +414,7 @@ func (f *finder) key(l *literal, start int) bool {
 	}
 	head := f.b[start:min(len(f.b), start+80)]
 	private := bytes.Index(head, []byte("PRIVATE"))
-	if close := bytes.Index(head[min(len(l.text), len(head)):], []byte("----")); private < 0 && close >= 0 || private < 0 && len(head) == 80 {
+	if end := bytes.Index(head[min(len(l.text), len(head)):], []byte("----")); end >= 0 && (private < 0 || private > len(l.text)+end) || private < 0 && len(head) == 80 {
 		return false
 	} else if private < 0 {
 		if f.final {

@@ -208,7 +208,7 @@ func (v *value) expression(text []byte) bool {
 		}
 	}
 	switch {
-	case i > 0 && i < len(text) && (text[i] == '(' || text[i] == '[' || text[i] == '{'):
+	case i > 0 && i < len(text) && (text[i] == '(' || (text[i] == '[' || text[i] == '{') && (!v.lineStart || v.inCode())):
 		return true // f(x, tokens[1:]
 	case i == len(text) && dots > 0 && v.lineStartEnv():
 		return false // PASSWORD=a.b in a file of the environment
@@ -246,7 +246,7 @@ func bareName(name []byte) bool {
 	if i := bytes.LastIndexAny(name, "_-."); i >= 0 {
 		last = name[i+1:]
 	}
-	return bytes.EqualFold(last, []byte("pass")) || bytes.EqualFold(name, []byte("pwd")) || bytes.EqualFold(name, []byte("oldpwd"))
+	return bytes.EqualFold(last, []byte("pass")) || string(name) == "PWD" || string(name) == "OLDPWD"
 }
 
 // secretName reports names whose last word is secret or a kind of key.

@@ -122,11 +122,14 @@ func (f *finder) passLine(start int) bool {
 	from := start
 	colons, last := 0, 0
 	for i := start; ; i++ {
-		if i == len(f.b) && !f.final && i-start < maxCommand {
+		if i >= len(f.b) && !f.final && i-start < maxCommand {
 			return f.more(from, from, f.s.pass, RunLine, 0)
 		}
-		if i == len(f.b) || f.b[i] == '\n' || f.b[i] == '\r' {
+		if i = min(i, len(f.b)); i == len(f.b) || f.b[i] == '\n' || f.b[i] == '\r' {
 			if colons != 4 || i-last < 2 || f.numbers(start+1, last) {
+				return false
+			}
+			if password := f.b[last+1 : i]; placeholderAt(password) || field.Placeholder(password) {
 				return false
 			}
 			return f.add(from, last+1, i, f.s.pass)
@@ -261,18 +264,17 @@ func (f *finder) label(l *literal, start int) bool {
 
 // star reads a password hash of old MySQL: a star and 40 upper-case hexadecimal digits.
 func (f *finder) star(l *literal, start int) bool {
-	star := start + 1
-	if star < f.done {
+	if start < f.done || insideWord(f.b, start) {
 		return false
 	}
-	end, closed := f.run(star+1, l.alphabet)
-	if !closed && end-star <= l.max {
+	end, closed := f.run(start+1, l.alphabet)
+	if !closed && end-start <= l.max {
 		return f.more(start, start, l.rule, RunToken, 0)
 	}
-	if end-star-1 != l.max || bytes.ContainsAny(f.b[star:end], "abcdef") || end < len(f.b) && isWord(f.b[end]) {
+	if end-start-1 != l.max || end < len(f.b) && isWord(f.b[end]) {
 		return false
 	}
-	return f.add(star, star, end, l.rule)
+	return f.add(start, start, end, l.rule)
 }
 
 func digits(v []byte) bool {

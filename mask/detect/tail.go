@@ -5,7 +5,7 @@ const window = 4
 
 // begin notes how a literal begins, so that its beginning is not let go at the end of what is there.
 func (s *Set) begin(l *literal) {
-	s.longest = max(s.longest, len(l.text)+1)
+	s.longest = max(s.longest, len(l.text)+2)
 	for n := 1; n < len(l.text); n++ {
 		s.prefixes[l.text[:n]] = struct{}{}
 	}
@@ -15,9 +15,17 @@ func (s *Set) begin(l *literal) {
 	if l.read == readStar {
 		for _, c := range upperHex {
 			s.prefixes[l.text+string(c)] = struct{}{}
+			for _, d := range upperHex {
+				s.prefixes[l.text+string(c)+string(d)] = struct{}{}
+			}
 		}
 	}
-	first, second := l.text[0], l.text[1]
+	first, second := l.text[0], l.text[min(1, len(l.text)-1)]
+	if l.read == readStar {
+		for _, c := range upperHex {
+			s.heads[uint16(first)<<2|uint16(c)>>6] |= 1 << (c & 63)
+		}
+	}
 	for k := range 4 {
 		a, b := first, second
 		if k&1 != 0 && l.fold && a >= 'a' && a <= 'z' {

@@ -110,10 +110,17 @@ func (n *Names) Match(name []byte) Strength {
 // runTogether judges words written without a break: dbpassword, authtoken, mysecret.
 func runTogether(w []byte) Strength {
 	s := string(w)
-	for _, end := range [...]string{"password", "passwd", "passphrase", "apikey", "secretkey", "accesstoken", "authtoken", "accesskey"} {
+	for _, end := range [...]string{"password", "passwd", "passphrase", "pwd", "secret", "apikey", "secretkey", "accesskey", "signingkey", "accountkey", "privatekey", "encryptionkey"} {
 		if len(s) > len(end) && s[len(s)-len(end):] == end {
 			return Strong
 		}
+	}
+	if head, ok := strings.CutSuffix(s, "token"); ok {
+		switch head { // of pages, of forms
+		case "page", "next", "nextpage", "prev", "sync", "continuation", "continue", "cancellation", "public", "request", "client", "change", "lock", "sequence", "marker", "scan", "parse", "last", "first", "start", "end":
+			return None
+		}
+		return Strong
 	}
 	return None
 }

@@ -59,7 +59,8 @@ func scheme(value []byte) int {
 	if i < 3 || i > 16 || i+1 == len(value) {
 		return 0
 	}
-	switch string(bytes.ToLower(value[:i])) {
+	var buf [16]byte
+	switch string(field.Lower(buf[:], value[:i])) {
 	case "bearer", "basic", "digest", "negotiate", "token", "apikey", "ssws", "ntlm", "aws4-hmac-sha256", "hoba", "dpop":
 		return i + 1
 	}

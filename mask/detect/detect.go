@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"weir/mask/field"
 )
@@ -102,11 +101,9 @@ type literal struct {
 type Set struct {
 	names    *field.Names
 	literals []literal
-	first    *[1 << 16]uint16 // by the window's bytes 0 and 1
-	second   *[1 << 16]uint16 // by its bytes 2 and 3
-	byWindow map[[4]byte][]int32
-	sieve    sieve  // over the windows
-	pairs    *pairs // for Touched
+	windows  windows
+	sieve    sieve
+	pairs    *pairs
 	named    *Rule
 	urlRule  *Rule
 	pass     *Rule // of .pgpass
@@ -135,7 +132,7 @@ func New(o Options) (*Set, error) {
 		return nil, errors.New("detect: names are required")
 	}
 	s := &Set{
-		names: o.Names, first: new([1 << 16]uint16), second: new([1 << 16]uint16), byWindow: map[[4]byte][]int32{},
+		names: o.Names,
 		named: &Rule{"field"}, urlRule: &Rule{"url-password"}, bare: alphabet('x'),
 	}
 	kinds, err := s.load()
@@ -159,8 +156,8 @@ func New(o Options) (*Set, error) {
 	s.literals = slices.DeleteFunc(s.literals, func(l literal) bool { return slices.Contains(o.Disable, l.rule.Kind) })
 	s.prefixes = make(map[string]struct{}, 4096)
 	s.wordRun, s.joined, s.behind = alphabet('W'), *s.bare, maxNameSide
+	s.build() // chooses the windows
 	for i := range s.literals {
-		s.index(int32(i))
 		l := &s.literals[i]
 		s.begin(l)
 		s.behind = max(s.behind, l.at+l.beforeMax)
@@ -174,7 +171,6 @@ func New(o Options) (*Set, error) {
 	for _, c := range joinTable {
 		s.joined[c] = true
 	}
-	s.sift()
 	return s, nil
 }
 
@@ -244,93 +240,6 @@ func (s *Set) load() (map[string]bool, error) {
 		add("jwt", literal{text: head, read: readJWT, alphabet: alphabet('x')})
 	}
 	return kinds, nil
-}
-
-// index puts a literal's rarest four bytes into the tables. Three-byte literals take any fourth byte.
-func (s *Set) index(i int32) {
-	l := &s.literals[i]
-	if l.read == readStar {
-		for n := range 1 << 12 {
-			w := [4]byte{l.text[0], upperHex[n>>8], upperHex[n>>4&15], upperHex[n&15]}
-			s.window(i, bucketOf(w, false), w, false)
-		}
-		return
-	}
-	if len(l.text) == 3 {
-		for c := range 256 {
-			if l.read == readFormat && l.min > 0 && !l.alphabet[c] {
-				continue
-			}
-			w := [4]byte{l.text[0], l.text[1], l.text[2], byte(c)}
-			s.window(i, bucketOf(w, l.fold), w, l.fold)
-		}
-		return
-	}
-	best := -1
-	for at := 0; at+4 <= len(l.text); at++ {
-		if score := rarity(l.text[at : at+4]); score > best {
-			best, l.at = score, at
-		}
-	}
-	w := [4]byte([]byte(l.text[l.at : l.at+4]))
-	s.window(i, bucketOf(w, l.fold), w, l.fold)
-}
-
-const upperHex = "0123456789ABCDEF"
-
-// bucketOf spreads windows over the buckets so that those that begin alike share one: the fewer pairs a bucket mixes,
-// the less clean text gets past both tables.
-func bucketOf(w [4]byte, fold bool) uint16 {
-	if fold {
-		return 1 << (w[0] % 8)
-	}
-	return 1 << (8 + w[0]%8)
-}
-
-func (s *Set) window(i int32, bucket uint16, w [4]byte, fold bool) {
-	cases := 1
-	if fold {
-		cases = 16
-	}
-	for c := range cases {
-		v := w
-		for k := range v {
-			if c&(1<<k) != 0 && v[k] >= 'a' && v[k] <= 'z' {
-				v[k] -= 'a' - 'A'
-			} else if c&(1<<k) != 0 {
-				v = [4]byte{}
-				break
-			}
-		}
-		if v == ([4]byte{}) {
-			continue
-		}
-		s.first[uint16(v[0])|uint16(v[1])<<8] |= bucket
-		s.second[uint16(v[2])|uint16(v[3])<<8] |= bucket
-		if !slices.Contains(s.byWindow[v], i) {
-			s.byWindow[v] = append(s.byWindow[v], i)
-		}
-	}
-}
-
-// rarity guesses how seldom four bytes stand in ordinary text.
-func rarity(w string) int {
-	n := 0
-	for i := range len(w) {
-		switch c := w[i]; {
-		case c >= 'a' && c <= 'z':
-			if strings.IndexByte("etaoinsrhl", c) < 0 {
-				n++
-			}
-		case c >= '0' && c <= '9':
-			n += 2
-		case c >= 'A' && c <= 'Z', c == '_':
-			n += 3
-		default:
-			n += 2
-		}
-	}
-	return n
 }
 
 // alphabet returns the bytes of one of the alphabets of formats.go, or nil.

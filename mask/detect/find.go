@@ -3,6 +3,7 @@ package detect
 import (
 	"bytes"
 	"encoding/binary"
+	"math/bits"
 	"weir/mask/field"
 )
 
@@ -65,95 +66,61 @@ func (s *Set) Quiet(st *State, b []byte, from int) int {
 // because a table begins at f.resume.
 func (f *finder) search(i int) bool {
 	s, b := f.s, f.b
-	for ; i+8 <= len(b); i += 4 {
-		// One load gives four windows, and one branch is enough for clean text.
+	// One look-up for two bytes: each step moves the fields on by one and lets stay what goes on.
+	var pair, step uint64
+	t, from := s.pairs, i
+	for ; i+8 <= len(b); i += 8 {
 		w := binary.LittleEndian.Uint64(b[i:])
-		m0 := s.first[uint16(w)] & s.second[uint16(w>>16)]
-		m1 := s.first[uint16(w>>8)] & s.second[uint16(w>>24)]
-		m2 := s.first[uint16(w>>16)] & s.second[uint16(w>>32)]
-		m3 := s.first[uint16(w>>24)] & s.second[uint16(w>>40)]
-		if m0|m1|m2|m3 == 0 {
-			continue
-		}
-		for k, m := range [4]uint16{m0, m1, m2, m3} {
-			if m != 0 && f.candidate(i+k) {
-				return true
+		p0, p1, p2, p3 := t[uint16(w)], t[uint16(w>>16)], t[uint16(w>>32)], t[w>>48]
+		s0 := pair << buckets & p0
+		s1 := p0 << buckets & p1
+		s2 := p1 << buckets & p2
+		s3 := p2 << buckets & p3
+		hit := (s0|s1|s2|s3)&evenDone | (step<<buckets&p0|s0<<buckets&p1|s1<<buckets&p2|s2<<buckets&p3)&oddDone
+		if hit != 0 {
+			// Which of the eight windows that end in w.
+			m := some(step<<buckets&p0&oddDone) | some(s0&evenDone)<<1 | some(s0<<buckets&p1&oddDone)<<2 | some(s1&evenDone)<<3 |
+				some(s1<<buckets&p2&oddDone)<<4 | some(s2&evenDone)<<5 | some(s2<<buckets&p3&oddDone)<<6 | some(s3&evenDone)<<7
+			for ; m != 0; m &= m - 1 {
+				at := i - 3 + bits.TrailingZeros64(m)
+				if at >= from && s.sieve.has(binary.LittleEndian.Uint32(b[at:])) && f.candidate(at) {
+					return true
+				}
 			}
 		}
+		pair, step = p3, s3
 	}
-	for ; i+4 <= len(b); i++ {
-		w := binary.LittleEndian.Uint32(b[i:])
-		if s.first[uint16(w)]&s.second[uint16(w>>16)] != 0 && f.candidate(i) {
+	for i = max(i-3, from); i+4 <= len(b); i++ {
+		if s.sieve.has(binary.LittleEndian.Uint32(b[i:])) && f.candidate(i) {
 			return true
 		}
 	}
 	return false
 }
 
-// Starts appends to dst where in b something begins that Find would look at more closely, ascending. Where a part of b holds no start, Find
-// finds nothing in that part alone. It does not keep b.
-func (s *Set) Starts(dst []int32, b []byte) []int32 {
-	i := 0
-	for ; i+8 <= len(b); i += 4 {
-		w := binary.LittleEndian.Uint64(b[i:])
-		m0 := s.first[uint16(w)] & s.second[uint16(w>>16)]
-		m1 := s.first[uint16(w>>8)] & s.second[uint16(w>>24)]
-		m2 := s.first[uint16(w>>16)] & s.second[uint16(w>>32)]
-		m3 := s.first[uint16(w>>24)] & s.second[uint16(w>>40)]
-		if m0|m1|m2|m3 == 0 {
-			continue
-		}
-		for k, m := range [4]uint16{m0, m1, m2, m3} {
-			if m != 0 {
-				dst = s.starts(dst, b, i+k)
-			}
-		}
-	}
-	for ; i+4 <= len(b); i++ {
-		w := binary.LittleEndian.Uint32(b[i:])
-		if s.first[uint16(w)]&s.second[uint16(w>>16)] != 0 {
-			dst = s.starts(dst, b, i)
-		}
-	}
-	return dst
-}
-
-func (s *Set) starts(dst []int32, b []byte, i int) []int32 {
-	for _, n := range s.byWindow[[4]byte(b[i:i+4])] {
-		l := &s.literals[n]
-		start := i - l.at
-		if start < 0 || !hasLiteral(b[start:], l) {
-			continue
-		}
-		// Windows stand at different places in their literals, so starts come nearly in order.
-		at := len(dst)
-		for at > 0 && dst[at-1] > int32(start) {
-			at--
-		}
-		dst = append(dst, 0)
-		copy(dst[at+1:], dst[at:])
-		dst[at] = int32(start)
-	}
-	return dst
-}
-
 // finder is one search.
 type finder struct {
-	s        *Set
-	b        []byte
-	final    bool
-	out      []Finding
-	done     int // nothing before this may be found any more
-	commands commands
-	named    int // end of the last name that was judged
-	noEnd    int // no "-----END" at or behind this place
-	safe     int
-	st       State
-	resume   int // where the rows of a table begin, or -1
-	quiet    int // where the secret itself begins of what search stopped at; -1 if that isn't known
-	at       int // the window that is being looked at
-	spent    int // bytes that users' expressions read
-	grant    int // how many they may
+	s            *Set
+	b            []byte
+	final        bool
+	out          []Finding
+	done         int // nothing before this may be found any more
+	commands     commands
+	named        int // end of the last name that was judged
+	noEnd        int // no "-----END" at or behind this place
+	safe         int
+	st           State
+	resume       int // where the rows of a table begin, or -1
+	line, lineAt int // the last line that began before lineAt
+	words        int // before it, sentence saw words only, which nothing set off
+	noHead       int // before it, no name stands in the head of a table with noDelim
+	noDelim      byte
+	inRow        []Finding // of rows, to be used again
+	plainHead    []byte    // of the last INSERT without a secret column
+	quiet        int       // where the secret itself begins of what search stopped at; -1 if that isn't known
+	at           int       // the window that is being looked at
+	spent        int       // bytes that users' expressions read
+	grant        int       // how many they may
 }
 
 // tail returns where the bytes at the end begin that may become part of a finding with what follows: the beginning of a literal, and the part of a
@@ -166,10 +133,7 @@ func (f *finder) tail(from int) int {
 // is open, or one may be and more bytes are needed.
 func (f *finder) candidate(i int) bool {
 	f.at = i
-	if !f.s.sieve.has(binary.LittleEndian.Uint32(f.b[i:])) {
-		return false
-	}
-	for _, n := range f.s.byWindow[[4]byte(f.b[i:i+4])] {
+	for _, n := range f.s.windows.at(binary.LittleEndian.Uint32(f.b[i:])) {
 		l := &f.s.literals[n]
 		start := i - l.at
 		if start < 0 || !hasLiteral(f.b[start:], l) {

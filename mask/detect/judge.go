@@ -271,6 +271,9 @@ func environment(name []byte) bool {
 
 // authScheme returns the length of an authentication scheme and its blank at the front of a value.
 func authScheme(v []byte) int {
+	if len(v) < 5 || bytes.IndexByte(schemeHeadTable, v[0]) < 0 {
+		return 0
+	}
 	for _, s := range [...]string{"Bearer ", "bearer ", "Basic ", "basic ", "Token ", "token ", "Digest ", "Negotiate ", "SSWS ", "ApiKey ", "Apikey "} {
 		if len(v) >= len(s) && string(v[:len(s)]) == s {
 			return len(s)
@@ -278,6 +281,9 @@ func authScheme(v []byte) int {
 	}
 	return 0
 }
+
+// schemeHeadTable is what schemes begin with.
+var schemeHeadTable = []byte("BbTtDNSA")
 
 // placeholderAt reports a value that is a mask already.
 func placeholderAt(v []byte) bool {

@@ -142,7 +142,8 @@ func (f *finder) spoken(from, to int) bool {
 	if from > 0 && f.b[from-1] != ' ' && f.b[from-1] != '\n' || len(word) > 11 {
 		return false
 	}
-	switch string(bytes.ToLower(word)) {
+	var buf [12]byte
+	switch string(field.Lower(buf[:], word)) {
 	case "key", "token", "password", "passwd", "secret", "passphrase", "credential", "credentials":
 		return true
 	}
@@ -151,7 +152,8 @@ func (f *finder) spoken(from, to int) bool {
 
 // directive reports a word that stands at the beginning of a line of a configuration file, its value behind a blank.
 func (f *finder) directive(from, to int) bool {
-	switch string(bytes.ToLower(f.b[from:min(to, from+24)])) {
+	var buf [24]byte
+	switch string(field.Lower(buf[:], f.b[from:to])) {
 	case "requirepass", "masterauth", "bindpw", "rootpw", "auth_pass", "auth-pass", "ldapbindpasswd", "rootbindpw", "olcrootpw", "tls-key-file-pass", "tls-client-key-file-pass", "sentinel auth-pass", "smtppasswd", "proxypassword", "insecure-password",
 		"wpa_passphrase", "wpa_psk", "ppp-password", "authpass", "http-password", "pap-password":
 		return f.beginsLine(from)
@@ -161,15 +163,33 @@ func (f *finder) directive(from, to int) bool {
 
 // beginsLine reports that only indentation, a list dash, quotes or export stand before i on its line.
 func (f *finder) beginsLine(i int) bool {
-	j := i
-	for j > 0 && i-j < maxNameSide && f.b[j-1] != '\n' {
-		j--
+	j, begins := f.indent(i, i)
+	if begins || j+1 != i || f.b[j] != ' ' {
+		return begins
 	}
-	if j > 0 && f.b[j-1] != '\n' {
-		return false
+	for _, word := range [...]string{"export", "set", "ENV", "env"} {
+		if k := j - len(word); k >= 0 && string(f.b[k:j]) == word {
+			_, begins = f.indent(k, i)
+			return begins
+		}
 	}
-	before := bytes.TrimLeft(f.b[j:i], " \t-\"'#")
-	return len(before) == 0 || string(before) == "export " || string(before) == "set " || string(before) == "ENV " || string(before) == "env "
+	return false
+}
+
+// indent goes back from j over what may stand before the first word of a line, and reports that the line begins there: no more than maxNameSide
+// bytes before i.
+func (f *finder) indent(j, i int) (at int, begins bool) {
+	for j > 0 && i-j < maxNameSide {
+		switch f.b[j-1] {
+		case ' ', '\t', '-', '"', '\'', '#':
+			j--
+		case '\n':
+			return j, true
+		default:
+			return j, false
+		}
+	}
+	return j, j == 0
 }
 
 // pairName reports whether the name at from is itself the value of a field that is called name or key: {Name:DB_PASSWORD Value:x}.

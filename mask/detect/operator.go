@@ -199,7 +199,8 @@ func (v *value) sentence(i int) bool {
 	if bytes.HasSuffix(b[:v.name], []byte("ublic ")) {
 		return false
 	}
-	for end := i; end-i < 48; end++ {
+	for end := max(i, v.f.words); end-i < 48; end++ {
+		v.f.words = end // so far, nothing but words
 		c, ok := v.peek(end)
 		switch {
 		case !ok:

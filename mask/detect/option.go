@@ -192,7 +192,7 @@ func (f *finder) call(l *literal, start int) bool {
 			quote = c
 		case c == ',':
 			argument++
-		case c == ')' || c == ';' || c == '{' || argument == l.min && c > ' ' && !isLetter(c):
+		case c == ')' || c == '(' || c == ';' || c == '{' || argument == l.min && c > ' ' && !isLetter(c):
 			return false
 		}
 	}
@@ -205,7 +205,8 @@ func (f *finder) redisUser(l *literal, start int) bool {
 	}
 	line := f.b[max(0, start-maxCommand):start]
 	line = line[bytes.LastIndexByte(line, '\n')+1:]
-	if !bytes.HasPrefix(line, []byte("user ")) && !bytes.Contains(bytes.ToLower(line), []byte("setuser ")) {
+	var buf [maxCommand]byte
+	if !bytes.HasPrefix(line, []byte("user ")) && !bytes.Contains(field.Lower(buf[:], line), []byte("setuser ")) {
 		return false
 	}
 	v := value{f: f, name: start, at: start + len(l.text), strength: field.Strong, option: true}
@@ -217,7 +218,8 @@ func (f *finder) identified(l *literal, start int) bool {
 	if start < f.done || insideWord(f.b, start) {
 		return false
 	}
-	before := bytes.ToLower(f.b[max(0, start-maxCommand):start])
+	var buf [maxCommand]byte
+	before := field.Lower(buf[:], f.b[max(0, start-maxCommand):start])
 	if !bytes.Contains(before, []byte("user ")) && !bytes.Contains(before, []byte("role ")) && !bytes.Contains(before, []byte("grant ")) || bytes.HasSuffix(before, []byte("user ")) || bytes.HasSuffix(before, []byte("role ")) {
 		return false
 	}

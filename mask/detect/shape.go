@@ -49,6 +49,16 @@ func letters(v []byte) bool {
 	return len(v) > 0
 }
 
+// lettersOnly reports nothing but letters and blanks.
+func lettersOnly(v []byte) bool {
+	for _, c := range v {
+		if !isLetter(c) && c != ' ' {
+			return false
+		}
+	}
+	return len(v) > 0
+}
+
 // word reports letters, perhaps joined by - _ . or /, as in names.
 func word(v []byte) bool {
 	for _, c := range v {
@@ -168,11 +178,11 @@ func connection(v []byte) bool {
 // label reports a text that is shown to people: Password, Mot de passe, Password:, Forgot?
 func label(v []byte) bool {
 	last := v[len(v)-1]
-	if (last == ':' || last == '?') && len(v) > 3 && letters(bytes.ReplaceAll(v[:len(v)-1], []byte(" "), nil)) {
+	if (last == ':' || last == '?') && len(v) > 3 && lettersOnly(v[:len(v)-1]) {
 		return true
 	}
 	if v[0] < 'A' || v[0] > 'Z' {
-		return v[0] >= 0xc3 && letters(bytes.ReplaceAll(v, []byte(" "), nil))
+		return v[0] >= 0xc3 && lettersOnly(v)
 	}
 	for _, c := range v[1:] {
 		if c >= 0x80 || c == ' ' || c == '\'' || c == '.' || c == '-' {
@@ -330,8 +340,17 @@ func tokenLike(v []byte) bool {
 
 // template reports a text in which something is still to be put: ${name}, {{ name }}.
 func template(v []byte) bool {
-	for _, open := range [...]string{"${", "{{", "#{", "$(", "<%", "@{"} {
-		if i := bytes.Index(v, []byte(open)); i >= 0 && bytes.ContainsAny(v[i:], "})>") {
+	for i := 1; i < len(v); i++ {
+		var open bool
+		switch v[i] {
+		case '{':
+			open = v[i-1] == '$' || v[i-1] == '{' || v[i-1] == '#' || v[i-1] == '@'
+		case '(':
+			open = v[i-1] == '$'
+		case '%':
+			open = v[i-1] == '<'
+		}
+		if open && bytes.ContainsAny(v[i:], "})>") {
 			return true
 		}
 	}

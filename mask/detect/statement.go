@@ -2,6 +2,8 @@ package detect
 
 import (
 	"bytes"
+
+	"weir/mask/field"
 )
 
 // maxStatement is how much of a statement in front of its values is read, in bytes.
@@ -11,6 +13,9 @@ const maxStatement = 4096
 func (f *finder) statement(l *literal, start int) bool {
 	if start < f.done || f.st.kind != tableNone || start > 0 && isWord(f.b[start-1]) {
 		return false
+	}
+	if len(f.plainHead) > 0 && bytes.HasPrefix(f.b[start:], f.plainHead) {
+		return false // as before
 	}
 	p := parser{b: f.b[:min(len(f.b), start+maxStatement)], i: start + len(l.text)}
 	var st State
@@ -28,6 +33,9 @@ func (f *finder) statement(l *literal, start int) bool {
 	case p.short && !f.final && len(f.b)-start < maxStatement:
 		return f.more(start, start, f.s.named, RunToken, 0)
 	case !ok:
+		if p.values > 0 {
+			f.plainHead = f.b[start:p.values]
+		}
 		return false
 	}
 	f.st = st
@@ -53,6 +61,9 @@ func (f *finder) insert(p *parser, st *State) bool {
 		return false
 	}
 	st.kind = tableTuples
+	if t := st.tables; t == nil {
+		p.values = p.i // no table was created whose columns this may name
+	}
 	return st.secret()
 }
 
@@ -168,8 +179,9 @@ func (f *finder) column(line []byte) {
 
 // notColumn reports a word that begins a line of CREATE TABLE which defines no column.
 func notColumn(name []byte) bool {
-	switch string(bytes.ToUpper(name[:min(len(name), 16)])) {
-	case "PRIMARY", "KEY", "UNIQUE", "CONSTRAINT", "INDEX", "FOREIGN", "CHECK", "FULLTEXT", "SPATIAL", "EXCLUDE", "LIKE":
+	var buf [16]byte
+	switch string(field.Lower(buf[:], name)) {
+	case "primary", "key", "unique", "constraint", "index", "foreign", "check", "fulltext", "spatial", "exclude", "like":
 		return true
 	}
 	return false
@@ -177,9 +189,10 @@ func notColumn(name []byte) bool {
 
 // parser reads SQL. short is set once it has run into the end.
 type parser struct {
-	b     []byte
-	i     int
-	short bool
+	b      []byte
+	i      int
+	short  bool
+	values int // where the values of INSERT begin, if what stands before them says all about its columns
 }
 
 func (p *parser) blanks() {
@@ -202,7 +215,7 @@ func (p *parser) byte(c byte) bool {
 // word reads a keyword, given in lower case, if it comes next.
 func (p *parser) word(w string) bool {
 	p.blanks()
-	if rest := p.b[p.i:]; len(rest) <= len(w) && foldPrefix([]byte(w), string(bytes.ToLower(rest))) {
+	if rest := p.b[p.i:]; len(rest) <= len(w) && foldEqual(rest, w[:len(rest)]) {
 		p.short = true
 		return false
 	}

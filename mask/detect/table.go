@@ -100,14 +100,11 @@ func (c colKind) holds(cell []byte) bool {
 // goes on at f.resume in the rows.
 func (f *finder) header(from, to int) (stop bool) {
 	delim := f.delimiter(from, to)
-	if delim == 0 || f.st.kind != tableNone {
+	if delim == 0 || f.st.kind != tableNone || from < f.noHead && delim == f.noDelim {
 		return false
 	}
-	begin := from
-	for begin > 0 && from-begin < Context && f.b[begin-1] != '\n' {
-		begin--
-	}
-	if begin > 0 && f.b[begin-1] != '\n' {
+	begin := f.lineBegin(from)
+	if from-begin >= Context || begin > 0 && f.b[begin-1] != '\n' {
 		return false
 	}
 	n := bytes.IndexByte(f.b[to:min(len(f.b), to+maxHeader)], '\n')
@@ -120,12 +117,32 @@ func (f *finder) header(from, to int) (stop bool) {
 	line := bytes.TrimRight(f.b[begin:to+n], "\r")
 	var st State
 	if f.continues(begin, from, delim, bytes.Count(line, []byte{delim})) || !f.s.head(&st, line, delim) {
+		f.noHead, f.noDelim = to+n, delim
 		return false
 	}
 	st.tables = f.st.tables
 	f.st = st
 	f.resume = to + n + 1
 	return true
+}
+
+// lineBegin returns where the line begins that i stands on, no further back than Context. It is asked for ascending places.
+func (f *finder) lineBegin(i int) int {
+	floor := max(0, i-Context)
+	f.lineAt = max(f.lineAt, floor)
+	if f.line < floor {
+		f.line = floor
+	}
+	for f.lineAt < i {
+		n := bytes.IndexByte(f.b[f.lineAt:i], '\n')
+		if n < 0 {
+			f.lineAt = i
+			break
+		}
+		f.lineAt += n + 1
+		f.line = f.lineAt
+	}
+	return f.line
 }
 
 // continues reports that the line before the one that begins at begin has as many cells: then this one is no head.
@@ -263,7 +280,8 @@ func (s *Set) head(st *State, line []byte, delim byte) bool {
 
 // usualColumn reports a name that columns often have. requirepass,hunter is a name and its value; password,email heads a table.
 func usualColumn(name []byte) bool {
-	switch string(bytes.ToLower(bytes.Trim(name, " \"`'"))) {
+	var buf [16]byte
+	switch string(field.Lower(buf[:], bytes.Trim(name, " \"`'"))) {
 	case "id", "name", "user", "username", "user_name", "login", "email", "mail", "role", "host", "hostname", "type", "status", "state", "value", "url", "created", "created_at", "updated_at", "expires", "expires_at", "last_login", "description", "comment", "account", "service", "enabled", "active", "count", "note", "notes":
 		return true
 	}
@@ -452,8 +470,9 @@ func offsetOf(b, part []byte) int { return cap(b) - cap(part) }
 // around searches the row for everything else, and puts what is found between the cells that were added from base on. It reports false, and takes
 // all back, when something goes on behind the row.
 func (f *finder) around(base, from, end int) bool {
-	rest := finder{s: f.s, b: f.b[:end], final: true, done: max(f.done, from), safe: end, st: State{kind: tableTuples}, grant: customGrant + customSteps*(end-from)} // no table in a table
+	rest := finder{s: f.s, b: f.b[:end], final: true, out: f.inRow[:0], done: max(f.done, from), safe: end, st: State{kind: tableTuples}, grant: customGrant + customSteps*(end-from)} // no table in a table
 	rest.search(from)
+	f.inRow = rest.out
 	for i := range rest.out {
 		if rest.out[i].Open != Closed || rest.out[i].End == end && rest.out[i].Rule.Kind == "private-key" {
 			f.out = f.out[:base]

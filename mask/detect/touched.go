@@ -5,69 +5,6 @@ import (
 	"math/bits"
 )
 
-// sieve is a bitmap over a hash of the windows there are: most of what passes the two tables by chance ends here.
-type sieve [1 << 12]uint64
-
-func sieveBit(w uint32) (word uint32, bit uint64) {
-	h := w * 0x9E3779B1 >> 14
-	return h / 64, 1 << (h % 64)
-}
-
-func (v *sieve) add(w uint32) {
-	word, bit := sieveBit(w)
-	v[word] |= bit
-}
-
-func (v *sieve) has(w uint32) bool {
-	word, bit := sieveBit(w)
-	return v[word]&bit != 0
-}
-
-// sift fills the sieve and the pairs with all windows.
-func (s *Set) sift() {
-	s.pairs = new(pairs)
-	var heads, tails [256]uint64
-	for w := range s.byWindow {
-		s.sieve.add(binary.LittleEndian.Uint32(w[:]))
-		s.pairs.add(w, &heads, &tails)
-	}
-	s.pairs.finish(&heads, &tails)
-}
-
-// pairs says of each two bytes that stand at an even place which windows they may be part of, in buckets of windows. A window that begins
-// at an even place lies on two pairs, one that begins at an odd place on three.
-type pairs [1 << 16]uint64
-
-const (
-	buckets   = 12 // five fields of so many bits each are in an entry
-	evenHead  = 0 * buckets
-	evenTail  = 1 * buckets
-	oddHead   = 2 * buckets
-	oddMiddle = 3 * buckets
-	oddTail   = 4 * buckets
-
-	field12  = 1<<buckets - 1
-	evenDone = field12 << evenTail
-	oddDone  = field12 << oddTail
-)
-
-func (p *pairs) add(w [4]byte, heads, tails *[256]uint64) {
-	bucket := uint64(1) << ((w[0] | 0x20) % buckets) // those that begin alike share one
-	pair := func(lo, hi byte) *uint64 { return &p[uint16(lo)|uint16(hi)<<8] }
-	*pair(w[0], w[1]) |= bucket << evenHead
-	*pair(w[2], w[3]) |= bucket << evenTail
-	*pair(w[1], w[2]) |= bucket << oddMiddle
-	heads[w[0]] |= bucket << oddHead
-	tails[w[3]] |= bucket << oddTail
-}
-
-// finish puts in what one byte of a pair says: that a window begins in its second or ends in its first.
-func (p *pairs) finish(heads, tails *[256]uint64) {
-	for i := range p {
-		p[i] |= heads[i>>8] | tails[i&0xff]
-	}
-}
-
 // Touched reports whether in b something begins that Find would look at more closely. Where it does not, Find finds nothing in b
 // alone. It allocates nothing and does not keep b.
 func (s *Set) Touched(b []byte) bool {
@@ -161,7 +98,7 @@ func (s *Set) touchedAt(b []byte, from int, m uint64) bool {
 			continue
 		}
 		w := binary.LittleEndian.Uint32(b[i:])
-		if s.first[uint16(w)]&s.second[uint16(w>>16)] != 0 && s.stands(b, i, w) {
+		if s.sieve.has(w) && s.stands(b, i, w) {
 			return true
 		}
 	}
@@ -170,10 +107,7 @@ func (s *Set) touchedAt(b []byte, from int, m uint64) bool {
 
 // stands reports whether a literal has its window w at i.
 func (s *Set) stands(b []byte, i int, w uint32) bool {
-	if !s.sieve.has(w) {
-		return false
-	}
-	for _, n := range s.byWindow[[4]byte(b[i:i+4])] {
+	for _, n := range s.windows.at(w) {
 		l := &s.literals[n]
 		if start := i - l.at; start >= 0 && hasLiteral(b[start:], l) {
 			return true

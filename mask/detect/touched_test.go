@@ -22,19 +22,19 @@ func set(t testing.TB) *detect.Set {
 	return s
 }
 
-// TestWhatIsNotTouchedHoldsNothing compares with Starts and Find over texts of all lengths, made of pieces of literals and of clean words.
+// TestWhatIsNotTouchedHoldsNothing compares with a search for each literal, and with Find, over texts of all lengths, made of pieces of literals and of clean words.
 func TestWhatIsNotTouchedHoldsNothing(t *testing.T) {
 	s := set(t)
 	r := rand.New(rand.NewPCG(1, 2))
 	pieces := strings.Split("password=x|pass|tok|token|en|://|u:p@h|eyJ|AKIA|ghp_|ticket|-----BEGIN |ordinary|words|here|1234|a|b|é|=|: |\x00| -p|bearer |\"|\\", "|")
 	touched, clean := 0, 0
-	for range 50_000 {
+	for range 20_000 {
 		text := ""
 		for range 1 + r.IntN(6) {
 			text += pieces[r.IntN(len(pieces))]
 		}
 		b := []byte(text)
-		starts := s.Starts(nil, b)
+		stands := s.StandsIn(b)
 		want := strings.IndexAny(text+`"`, `"\`)
 		if s.Touched(b[:want]) {
 			want = -1
@@ -44,8 +44,8 @@ func TestWhatIsNotTouchedHoldsNothing(t *testing.T) {
 		}
 		found, _ := s.Find(nil, b, 0, true)
 		switch got := s.Touched(b); {
-		case got != (len(starts) > 0):
-			t.Fatalf("%q: touched %v, starts %v", text, got, starts)
+		case got != stands:
+			t.Fatalf("%q: touched %v, a literal stands there %v", text, got, stands)
 		case !got && len(found) > 0:
 			t.Fatalf("%q is not touched, and %v is found", text, found)
 		case got:
@@ -54,7 +54,7 @@ func TestWhatIsNotTouchedHoldsNothing(t *testing.T) {
 			clean++
 		}
 	}
-	if touched < 1000 || clean < 1000 {
+	if touched < 500 || clean < 500 {
 		t.Errorf("%d touched, %d clean", touched, clean)
 	}
 }

@@ -1,6 +1,9 @@
 package field
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // Placeholder reports a value that is certainly no secret: empty, a literal null or boolean, something masked
 // already, or a reference that somebody else fills in. It does not keep v.
@@ -10,14 +13,15 @@ func Placeholder(v []byte) bool {
 		return true
 	}
 	if len(v) <= 12 {
-		switch string(bytes.ToLower(v)) {
+		var buf [12]byte
+		switch string(Lower(buf[:], v)) {
 		case "null", "nil", "none", "true", "false", "undefined", "<nil>", "(null)", "<none>", "n/a", "yes", "no", "on", "off", "{}", "[]", "<redacted>", "[redacted]", "[filtered]", "(redacted)", "<secret>", "[hidden]", "redacted",
 			"todo", "example", "optional", "required", "change_me", "change-me", "<change me>", `""`, "''":
 			return true
 		}
 	}
 	switch first, last := v[0], v[len(v)-1]; {
-	case len(v) > 2 && !isDigit(first) && same(v, first), same(v, '*'), same(bytes.ReplaceAll(v, []byte("-"), nil), 'X'):
+	case len(v) > 2 && !isDigit(first) && same(v, first), same(v, '*'), same(bytes.Trim(v, "X-"), 'X'):
 		return true
 	case bytes.HasPrefix(v, []byte("****")) && len(v) <= 12, bytes.Equal(v, []byte("(sensitive value)")), len(v) >= 12 && mostly(v):
 		return true // what others left of a mask
@@ -43,6 +47,9 @@ func Placeholder(v []byte) bool {
 
 // reference reports a value that only says where the secret is kept.
 func reference(v []byte) bool {
+	if strings.IndexByte("va!peEo{@sc/fg", v[0]) < 0 {
+		return false
+	}
 	for _, head := range [...]string{"vault:secret/", "arn:aws:", "!Ref ", "!GetAtt ", "!Sub ", "process.env.", "os.environ", "ENV[", "env:", "{cipher}", "op://", "secretKeyRef:", "@Microsoft.KeyVault(",
 		"ENC[", "settings.", "config.", "env.", "getenv(", "file:///run/secrets/", "/run/secrets/", "projects/", "sops:"} {
 		if len(v) > len(head) && string(v[:len(head)]) == head {
@@ -64,11 +71,13 @@ func wordsOnly(v []byte) bool {
 
 // Documentation reports the pair that manuals write where a user and a password belong: user:password.
 func Documentation(user, password []byte) bool {
-	u := string(bytes.ToLower(bytes.Trim(user[max(0, len(user)-10):], "<>[]{}$")))
-	if u != "user" && u != "username" && u != "uname" {
+	var buf [16]byte
+	switch string(Lower(buf[:], bytes.Trim(user[max(0, len(user)-10):], "<>[]{}$"))) {
+	case "user", "username", "uname":
+	default:
 		return false
 	}
-	switch string(bytes.ToLower(bytes.Trim(password[:min(len(password), 16)], "<>[]{}$"))) {
+	switch string(Lower(buf[:], bytes.Trim(password[:min(len(password), 16)], "<>[]{}$"))) {
 	case "pass", "passwd", "password", "pwd", "secret", "token", "api_token":
 		return true
 	}
@@ -233,4 +242,21 @@ var followTable = [26]uint32{
 	0x2aef87f, 0x40010, 0x40151, 0x13ef97f, 0x11cd91f, 0x13efd7f, 0xfefd7f, 0x11eddbd,
 	0x100000, 0x13efd7f, 0x15ffdff, 0x1fef9ff, 0xeb97f, 0x4d115, 0x66191, 0xc9115,
 	0xcb915, 0x00010,
+}
+
+// Follows reports whether the letter b often stands behind a, in words of English and in the names of programs.
+func Follows(a, b byte) bool {
+	a, b = a|0x20-'a', b|0x20-'a'
+	return a < 26 && b < 26 && followTable[a]&(1<<b) != 0
+}
+
+// Lower puts v, or as much of it as there is room for, into buf in lower case, and returns it.
+func Lower(buf, v []byte) []byte {
+	n := copy(buf, v)
+	for i, c := range buf[:n] {
+		if c >= 'A' && c <= 'Z' {
+			buf[i] = c + 'a' - 'A'
+		}
+	}
+	return buf[:n]
 }

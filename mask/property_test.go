@@ -198,11 +198,6 @@ func inOut(expression string) func(text, out string) bool {
 	return func(_, out string) bool { return re.MatchString(out) }
 }
 
-// notPlain covers what may be encoded in more than one way.
-func notPlain(text, _ string) bool {
-	return !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == '\\' || r > '~' })
-}
-
 // gapOf returns the name of the gap that explains a broken property, or "".
 func gapOf(format, property, text, out string) string {
 	for _, g := range propertyGaps {

@@ -4,8 +4,11 @@ import (
 	"bufio"
 	"cmp"
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 )
@@ -75,20 +78,28 @@ func (s *score) add(row *sampleText, found [][2]int, masked, labelled []bool) {
 	}
 }
 
-// TestCorpus scores the detectors on a labelled corpus, one JSON row a line, named by WEIR_CORPUS.
+// corpusPath is that of a labelled corpus, one JSON row a line, which WEIR_CORPUS names or which lies beside the checkout.
+func corpusPath() string {
+	if path := os.Getenv("WEIR_CORPUS"); path != "" {
+		return path
+	}
+	return filepath.Join("..", "..", "..", "shared", "corpus", "dev.jsonl")
+}
+
+// TestCorpus scores the detectors on a labelled corpus, if there is one.
 // With WEIR_CORPUS_SPANS it writes what it masked to that file.
 func TestCorpus(t *testing.T) {
-	path := os.Getenv("WEIR_CORPUS")
-	if path == "" {
-		t.Skip("WEIR_CORPUS names no corpus")
+	file, err := os.Open(corpusPath())
+	if errors.Is(err, fs.ErrNotExist) && os.Getenv("WEIR_CORPUS") == "" {
+		t.Skip("WEIR_CORPUS names no labelled corpus")
 	}
-	file, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
 	s := newSet(t)
-	find := func(text string) (out [][2]int) {
+	find := func(text string) [][2]int {
+		out := [][2]int{}
 		found, _ := s.Find(nil, []byte(text), 0, true)
 		for _, f := range found {
 			out = append(out, [2]int{f.Start, f.End})
@@ -138,8 +149,8 @@ func TestCorpus(t *testing.T) {
 	}
 	flagged := float64(all.flagged) / float64(max(all.negatives, 1))
 	t.Logf("all: %d secrets, recall %.3f, precision %.3f, %.3f of clean rows touched", all.secrets, all.recall(), all.precision(), flagged)
-	const recall, precision = 0.96, 0.975
-	if all.recall() < recall || all.precision() < precision {
-		t.Errorf("recall %.3f, precision %.3f; want %.2f and %.2f", all.recall(), all.precision(), recall, precision)
+	const recall, precision, clean = 0.95, 0.98, 0.01
+	if all.recall() < recall || all.precision() < precision || flagged > clean {
+		t.Errorf("recall %.3f, precision %.3f, %.3f of clean rows touched; want %.2f, %.2f and at most %.2f", all.recall(), all.precision(), flagged, recall, precision, clean)
 	}
 }

@@ -196,11 +196,7 @@ func (s *Set) load() (map[string]bool, error) {
 	for _, l := range known {
 		add(l.rule.Kind, l)
 	}
-	for _, stem := range []string{
-		"pass", "pwd", "secret", "token", "apikey", "api_key", "api-key", "authoriz", "auth_", "auth-", "auth\"", "authkey", "cred", "cookie", "session", "sessid",
-		"_key", "-key", ".key", "accesskey", "secretkey", "privatekey", "signingkey", "encryptionkey", "accountkey", "conn", "dsn", "jwt", "masterauth", "signature", "sig=", "salt",
-		"rediscli", "webhook", "hash", "psk", "sharedkey", "sonar.login",
-	} {
+	for _, stem := range stemTable {
 		add("field", literal{text: stem, fold: true, read: readName})
 	}
 	for _, stem := range s.names.Stems() {
@@ -208,38 +204,60 @@ func (s *Set) load() (map[string]bool, error) {
 			add("field", literal{text: stem, fold: true, read: readName})
 		}
 	}
-	s.named = rules["field"]
-	add("bearer-token", literal{text: "bearer ", fold: true, read: readScheme, alphabet: alphabet('B'), min: 16, max: 8192})
-	add("basic-auth", literal{text: "basic ", fold: true, read: readScheme, alphabet: alphabet('B'), min: 12, max: 8192})
-	add("url-password", literal{text: "://", read: readURL})
-	for _, option := range []string{" -p", " -P", " -a ", " -w ", " -u", " --user "} {
-		add("option-password", literal{text: option, read: readOption})
-	}
-	add("unseal-key", literal{text: "unseal key ", fold: true, read: readLabel, alphabet: alphabet('B'), min: 20, max: 100})
-	for _, head := range []string{"insert into", "replace into", "create table"} {
-		add("field", literal{text: head, fold: true, read: readStatement})
-	}
-	add("option-password", literal{text: "identified ", fold: true, read: readIdentified})
 	for _, c := range callTable {
 		add("option-password", literal{text: c.head, fold: true, read: readCall, min: c.argument, max: c.argument})
 	}
-	add("field", literal{text: " key ", fold: true, read: readSpoken})
-	for _, head := range []string{" on >", " reset >"} {
-		add("option-password", literal{text: head, read: readRedisUser})
+	for _, p := range placeTable {
+		add(p.kind, literal{text: p.text, fold: p.fold, read: p.read, alphabet: alphabet(p.alphabet), min: p.min, max: p.max})
 	}
-	add("field", literal{text: "COPY ", read: readStatement})
-	for _, port := range []string{":5432:", ":6432:", ":*:"} {
-		add("pgpass-password", literal{text: port, read: readPassLine})
-	}
-	add("mysql-hash", literal{text: "*", read: readStar, alphabet: alphabet('H'), min: 40, max: 40})
-	s.pass, s.option = rules["pgpass-password"], rules["option-password"]
-	add("private-key", literal{text: "-----BEGIN ", read: readKey})
-	add("private-key", literal{text: "---- BEGIN SSH2 ENCRYPTED PRIVATE", read: readKey})
-	add("putty-key", literal{text: "Private-Lines: ", read: readPutty, alphabet: alphabet('B')})
-	for _, head := range []string{"eyJ", "eyAi", "ewog", "ewoi"} { // base64 of {" and of { with a blank or a line end behind it
-		add("jwt", literal{text: head, read: readJWT, alphabet: alphabet('x')})
-	}
+	s.named, s.pass, s.option = rules["field"], rules["pgpass-password"], rules["option-password"]
 	return kinds, nil
+}
+
+// stemTable is what the names of secrets hold.
+var stemTable = [...]string{
+	"pass", "pwd", "secret", "token", "apikey", "api_key", "api-key", "authoriz", "auth_", "auth-", "auth\"", "authkey", "cred", "cookie", "session", "sessid",
+	"_key", "-key", ".key", "accesskey", "secretkey", "privatekey", "signingkey", "encryptionkey", "accountkey", "conn", "dsn", "jwt", "masterauth", "signature", "sig=", "salt",
+	"rediscli", "webhook", "hash", "psk", "sharedkey", "sonar.login",
+}
+
+// placeTable is what stands in front of secrets that neither a name nor an issuer's prefix shows.
+var placeTable = [...]struct {
+	kind, text string
+	fold       bool
+	read       reader
+	alphabet   byte
+	min, max   int
+}{
+	{kind: "bearer-token", text: "bearer ", fold: true, read: readScheme, alphabet: 'B', min: 16, max: 8192},
+	{kind: "basic-auth", text: "basic ", fold: true, read: readScheme, alphabet: 'B', min: 12, max: 8192},
+	{kind: "url-password", text: "://", read: readURL},
+	{kind: "option-password", text: " -p", read: readOption},
+	{kind: "option-password", text: " -P", read: readOption},
+	{kind: "option-password", text: " -a ", read: readOption},
+	{kind: "option-password", text: " -w ", read: readOption},
+	{kind: "option-password", text: " -u", read: readOption},
+	{kind: "option-password", text: " --user ", read: readOption},
+	{kind: "unseal-key", text: "unseal key ", fold: true, read: readLabel, alphabet: 'B', min: 20, max: 100},
+	{kind: "field", text: "insert into", fold: true, read: readStatement},
+	{kind: "field", text: "replace into", fold: true, read: readStatement},
+	{kind: "field", text: "create table", fold: true, read: readStatement},
+	{kind: "field", text: "COPY ", read: readStatement},
+	{kind: "field", text: " key ", fold: true, read: readSpoken},
+	{kind: "option-password", text: "identified ", fold: true, read: readIdentified},
+	{kind: "option-password", text: " on >", read: readRedisUser},
+	{kind: "option-password", text: " reset >", read: readRedisUser},
+	{kind: "pgpass-password", text: ":5432:", read: readPassLine},
+	{kind: "pgpass-password", text: ":6432:", read: readPassLine},
+	{kind: "pgpass-password", text: ":*:", read: readPassLine},
+	{kind: "mysql-hash", text: "*", read: readStar, alphabet: 'H', min: 40, max: 40},
+	{kind: "private-key", text: "-----BEGIN ", read: readKey},
+	{kind: "private-key", text: "---- BEGIN SSH2 ENCRYPTED PRIVATE", read: readKey},
+	{kind: "putty-key", text: "Private-Lines: ", read: readPutty, alphabet: 'B'},
+	{kind: "jwt", text: "eyJ", read: readJWT, alphabet: 'x'},  // base64 of {"
+	{kind: "jwt", text: "eyAi", read: readJWT, alphabet: 'x'}, // and of { with a blank or a line end behind it
+	{kind: "jwt", text: "ewog", read: readJWT, alphabet: 'x'},
+	{kind: "jwt", text: "ewoi", read: readJWT, alphabet: 'x'},
 }
 
 // alphabet returns the bytes of one of the alphabets of formats.go, or nil.

@@ -362,7 +362,7 @@ func (f *finder) url(l *literal, start int) bool {
 
 // password takes what stands between a URL's colon and its @, if both are there.
 func (f *finder) password(l *literal, start, colon, at int) bool {
-	if at < 0 || at-colon < 4 || placeholderAt(f.b[colon+1:at]) || field.Placeholder(f.b[colon+1:at]) {
+	if at < 0 || at-colon < 4 || field.Placeholder(f.b[colon+1:at]) {
 		return false
 	}
 	if field.Documentation(f.b[start+len(l.text):colon], f.b[colon+1:at]) {

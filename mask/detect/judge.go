@@ -28,7 +28,7 @@ func (v *value) judge(i, end int, quoted bool) bool {
 	v.form.quoted = quoted
 	name := b[v.name:v.at]
 	switch {
-	case field.Placeholder(text), placeholderAt(text), v.end > 0 && field.Documentation(b[v.user:v.end], text):
+	case field.Placeholder(text), end < len(b) && b[end] == ']' && field.Mask(b[i:end+1]), v.end > 0 && field.Documentation(b[v.user:v.end], text):
 		return false
 	case v.option && v.call && letters(text) && (len(text) < 5 || mentions(text)):
 		return false
@@ -284,11 +284,6 @@ func authScheme(v []byte) int {
 
 // schemeHeadTable is what schemes begin with.
 var schemeHeadTable = []byte("BbTtDNSA")
-
-// placeholderAt reports a value that is a mask already.
-func placeholderAt(v []byte) bool {
-	return bytes.HasPrefix(v, []byte("[masked:")) || bytes.HasPrefix(v, []byte("%5Bmasked%3A"))
-}
 
 // code reports a bare value that is an expression of a programming language rather than a value.
 func code(v, name []byte) bool {

@@ -129,7 +129,7 @@ func (f *finder) passLine(start int) bool {
 			if colons != 4 || i-last < 2 || f.numbers(start+1, last) {
 				return false
 			}
-			if password := f.b[last+1 : i]; placeholderAt(password) || field.Placeholder(password) {
+			if password := f.b[last+1 : i]; field.Placeholder(password) {
 				return false
 			}
 			return f.add(from, last+1, i, f.s.pass)

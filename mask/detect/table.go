@@ -81,7 +81,7 @@ func (s *Set) prove(name []byte) colKind {
 
 // holds reports whether a cell in a column holds a secret.
 func (c colKind) holds(cell []byte) bool {
-	if len(cell) == 0 || c == columnClear || field.Placeholder(cell) || placeholderAt(cell) || string(cell) == `\N` {
+	if len(cell) == 0 || c == columnClear || field.Placeholder(cell) || string(cell) == `\N` {
 		return false
 	}
 	switch c {

@@ -227,12 +227,7 @@ func (c *cluster) with(g []entry, keep bool) [5]float32 {
 	for i, e := range g {
 		a, b, d, f := byte(e.window), byte(e.window>>8), byte(e.window>>16), byte(e.window>>24)
 		for k, pair := range [3]uint32{uint32(a) | uint32(b)<<8, uint32(d) | uint32(f)<<8, uint32(b) | uint32(d)<<8} {
-			set := &c.head
-			if k == 1 {
-				set = &c.tail
-			} else if k == 2 {
-				set = &c.middle
-			}
+			set := [3]*[1 << 10]uint64{&c.head, &c.tail, &c.middle}[k]
 			if set[pair/64]&(1<<(pair%64)) != 0 || slices.Contains(seen[k][:], pair|1<<16) {
 				continue
 			}

@@ -103,3 +103,16 @@ func BenchmarkMatch(b *testing.B) {
 		})
 	}
 }
+
+func TestOnlyWholeMasksAreMasks(t *testing.T) {
+	for _, v := range []string{"[masked:field:abcdefg7]", "[masked:github-token:abcdefgh]", "%5Bmasked%3Afield%3Aabcdefgh%5D"} {
+		if !field.Mask([]byte(v)) || !field.Placeholder([]byte(v)) {
+			t.Errorf("%s is no mask", v)
+		}
+	}
+	for _, v := range []string{"", "[masked:", "[masked:]", "[masked:hunter2]", "[masked:Tr0ub4dor&3:abcdefgh]", "[masked:field:abcdefgh]x", "[masked:field:abcdefg1]", "[masked:field:abcdefghi]", "[masked:" + strings.Repeat("ab7-", 20) + ":abcdefgh]"} {
+		if field.Mask([]byte(v)) || v != "" && field.Placeholder([]byte(v)) {
+			t.Errorf("%s is a mask", v)
+		}
+	}
+}

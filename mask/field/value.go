@@ -39,7 +39,7 @@ func Placeholder(v []byte) bool {
 		return true // ${{ secrets.X }}, #{password}
 	case bytes.HasPrefix(v, []byte("{{")) && bytes.HasSuffix(v, []byte("}}")), bytes.HasPrefix(v, []byte("<%")):
 		return true
-	case bytes.HasPrefix(v, []byte("[masked:")) && last == ']':
+	case Mask(v):
 		return true
 	}
 	return false
@@ -249,6 +249,39 @@ func Follows(a, b byte) bool {
 	a, b = a|0x20-'a', b|0x20-'a'
 	return a < 26 && b < 26 && followTable[a]&(1<<b) != 0
 }
+
+// Mask reports a placeholder of this package's users, whole, as it stands or as it is spelled in a URL. What only looks like one at its beginning is
+// none: a secret may stand behind it. It does not keep v.
+func Mask(v []byte) bool {
+	open, colon, end := "[masked:", ":", "]"
+	if len(v) > 0 && v[0] == '%' {
+		open, colon, end = "%5Bmasked%3A", "%3A", "%5D"
+	}
+	rest, ok := bytes.CutPrefix(v, []byte(open))
+	if !ok {
+		return false
+	}
+	if rest, ok = bytes.CutSuffix(rest, []byte(end)); !ok || len(rest) > maxKind+len(colon)+maskID || len(rest) < 1+len(colon)+maskID {
+		return false
+	}
+	for _, c := range rest[len(rest)-maskID:] {
+		if (c < 'a' || c > 'z') && (c < '2' || c > '7') {
+			return false
+		}
+	}
+	kind, ok := bytes.CutSuffix(rest[:len(rest)-maskID], []byte(colon))
+	for _, c := range kind {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return ok
+}
+
+const (
+	maxKind = 64 // bytes of a kind, at most
+	maskID  = 8  // bytes of a fingerprint
+)
 
 // Lower puts v, or as much of it as there is room for, into buf in lower case, and returns it.
 func Lower(buf, v []byte) []byte {

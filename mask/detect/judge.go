@@ -65,7 +65,7 @@ func (v *value) judge(i, end int, quoted bool) bool {
 
 // password judges the value of a name of passwords. People choose them, so all that is not plainly something else is one.
 func (v *value) password(text, name []byte) bool {
-	if len(text) < 3 || pathLike(text) && (bareName(name) || field.Wordy(text)) || label(text) || echoes(text, name) && !bytes.EqualFold(text, name) {
+	if len(text) < 3 || pathLike(text) && (bareName(name) || field.Wordy(text) || bytes.Count(text, []byte("/")) > 1 && !tokenLike(text)) || label(text) || echoes(text, name) && (len(text) > 10 || !bytes.EqualFold(text, name)) || fileName(text) && field.Wordy(text) || pattern(text) {
 		return false
 	}
 	word := letters(text)
@@ -76,6 +76,8 @@ func (v *value) password(text, name []byte) bool {
 		return false
 	case v.form.quoted && prose(text), !v.form.quoted && sentence(text), !v.form.quoted && v.expression(text):
 		return false
+	case !v.form.quoted && v.form.colon && v.form.tight && v.name > 0 && v.f.b[v.name-1] == ':', !v.form.quoted && !v.form.tight && text[len(text)-1] == ';' && identifier(text[:len(text)-1]):
+		return false // name:password:uid, pass = other;
 	case v.form.query:
 		return v.form.quoted && (!word || len(text) >= 6 && !commonWord(text) || !v.inCode()) && !bytes.EqualFold(text, name)
 	case word && commonWord(text):
@@ -142,7 +144,7 @@ func (v *value) token(text, name []byte) int {
 // paired judges a token that stands as the value of its name in a list of such pairs, or in a URL: it need not look random.
 func (v *value) paired(text, name []byte) bool {
 	switch {
-	case len(text) < 6, bytes.IndexByte(text, ' ') >= 0, letters(text) && commonWord(text), number(text) && len(text) < 16:
+	case len(text) < 6, bytes.IndexByte(text, ' ') >= 0, version(text), fileName(text), letters(text) && commonWord(text), number(text) && len(text) < 16:
 		return false
 	}
 	return !echoes(text, name) && !v.expression(text) && !pathLike(text)
@@ -151,7 +153,7 @@ func (v *value) paired(text, name []byte) bool {
 // quotedToken judges a token in quotes.
 func (v *value) quotedToken(text, name []byte) bool {
 	n, blank := len(text), bytes.IndexByte(text, ' ') >= 0
-	if text[0] == '\\' || prose(text) || echoes(text, name) {
+	if text[0] == '\\' || prose(text) || echoes(text, name) || pattern(text) || version(text) {
 		return false
 	}
 	switch short := identifier(text) && n < 12; {
@@ -177,7 +179,7 @@ func (v *value) cookies(text []byte) bool {
 			return true
 		}
 	}
-	return tokenLike(text) && len(text) >= 12
+	return bytes.IndexByte(text, '=') < 0 && tokenLike(text) && len(text) >= 12
 }
 
 // pairs reports a value in the writing of a dump: {Password:x User:y}, Password:x.
@@ -191,7 +193,7 @@ func (v *value) expression(text []byte) bool {
 	if code(text, v.f.b[v.name:v.at]) {
 		return true
 	}
-	if bytes.IndexByte(text, '(') >= 0 && bytes.IndexByte(text, ')') < 0 && !v.lineStartEnv() || bytes.Contains(text, []byte(" + ")) || bytes.Contains(text, []byte(" | ")) || bytes.Contains(text, []byte(" = ")) {
+	if bytes.IndexByte(text, '(') >= 0 && bytes.IndexByte(text, ')') < 0 && !v.lineStartEnv() || bytes.Contains(text, []byte(" + ")) || bytes.Contains(text, []byte("+\"")) || bytes.Contains(text, []byte("\"+")) || len(text) > 2 && text[1] == ':' && isLetter(text[0]) && !v.lineStartEnv() && isWord(text[2]) || bytes.Contains(text, []byte(" | ")) || bytes.Contains(text, []byte(" = ")) {
 		return true
 	}
 	if constant(text) && !v.lineStartEnv() {
@@ -208,12 +210,14 @@ func (v *value) expression(text []byte) bool {
 		}
 	}
 	switch {
-	case i > 0 && i < len(text) && (text[i] == '(' || (text[i] == '[' || text[i] == '{') && (!v.lineStart || v.inCode())):
+	case i > 0 && i < len(text) && (text[i] == '(' || (text[i] == '[' || text[i] == '{') && (!v.lineStart || v.inCode() || bytes.IndexByte(text[i:], ']') > 0 && field.Wordy(text[:i]))):
 		return true // f(x, tokens[1:]
 	case i == len(text) && dots > 0 && v.lineStartEnv():
 		return false // PASSWORD=a.b in a file of the environment
-	case i == len(text) && dots > 0 && !isDigit(text[0]) && text[i-1] != '.' && !tokenLike(text):
+	case i == len(text) && dots > 0 && !isDigit(text[0]) && text[i-1] != '.' && (!tokenLike(text) || field.Wordy(text[bytes.LastIndexByte(text, '.')+1:]) && v.inCode()):
 		return true // hs.masterSecret
+	case len(text) > 1 && isLetter(text[0]) && (text[1] == '"' || text[1] == '\'') && v.inCode():
+		return true // b"x"
 	case i == len(text) && !isDigit(text[0]) && !v.lineStartEnv() && mentions(text) && !random(text):
 		return true // testRSA2048PrivateKey
 	case text[0] == '$' && len(text) > 2 && isLetter(text[1]) && (bytes.Contains(text, []byte("->")) || bytes.Contains(text, []byte("::"))), text[0] == '=' && len(text) > 1 && text[1] == '~':

@@ -133,7 +133,7 @@ func (f *finder) argument(from int) bool {
 // netrc reports the word password of a .netrc file: machine h login u password p.
 func (f *finder) netrc(from, to int) bool {
 	word := f.b[from:to]
-	return (string(word) == "password" || string(word) == "passwd") && from > 0 && f.b[from-1] <= ' ' && bytes.Contains(f.b[max(0, from-maxNameSide):from], []byte("login "))
+	return (string(word) == "password" || string(word) == "passwd") && from > 0 && f.b[from-1] <= ' ' && f.machine(from)
 }
 
 // spoken reports one of the words by which people speak of secrets.
@@ -159,6 +159,17 @@ func (f *finder) directive(from, to int) bool {
 		return f.beginsLine(from)
 	}
 	return false
+}
+
+// machine reports that the entry of a machine in .netrc is open in front of i.
+func (f *finder) machine(i int) bool {
+	before := f.b[max(0, i-maxCommand):i]
+	login := bytes.LastIndex(before, []byte("login "))
+	if login < 0 || i-login > maxNameSide && login < len(before)-maxNameSide {
+		return false
+	}
+	line := before[bytes.LastIndexByte(before[:login], '\n')+1 : login]
+	return len(bytes.TrimLeft(line, " \t")) == 0 || bytes.Contains(line, []byte("machine ")) || bytes.Contains(line, []byte("default"))
 }
 
 // beginsLine reports that only indentation, a list dash, quotes or export stand before i on its line.

@@ -261,7 +261,7 @@ func (v *value) bareWord(i int) bool {
 		end--
 	}
 	if v.lineStart && end > i && v.f.b[end-1] == ',' {
-		end--
+		end = i + len(bytes.TrimRight(v.f.b[i:end-1], " \t"))
 	}
 	return v.judge(i, end, false)
 }

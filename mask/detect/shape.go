@@ -170,6 +170,34 @@ func pathLike(v []byte) bool {
 	return i > 0 && i < 12 && bytes.IndexByte(v, '@') < 0
 }
 
+// version reports a number of a version: 1.10.0, 2.0.0-alpha.1, v1.2.3, 20.10.post1.
+func version(v []byte) bool {
+	v = bytes.TrimPrefix(v, []byte("v"))
+	if len(v) > 2 && v[1] == '!' {
+		v = v[2:] // an epoch
+	}
+	dots, i := 0, 0
+	for ; i < len(v) && (isDigit(v[i]) || v[i] == '.' && i > 0); i++ {
+		if v[i] == '.' {
+			dots++
+		}
+	}
+	if dots < 2 || len(v) > 40 {
+		return false
+	}
+	for _, c := range v[i:] {
+		if !isWord(c) && c != '.' && c != '-' && c != '+' {
+			return false
+		}
+	}
+	return true
+}
+
+// pattern reports a regular expression, or a call.
+func pattern(v []byte) bool {
+	return v[0] == '^' && len(v) > 4 && bytes.ContainsAny(v, "[(\\*+") || bytes.Contains(v, []byte("[[:")) || bytes.HasSuffix(v, []byte("()"))
+}
+
 // connection reports a list of key=value pairs.
 func connection(v []byte) bool {
 	return bytes.Count(v, []byte("=")) > 1
@@ -184,11 +212,11 @@ func label(v []byte) bool {
 	if v[0] < 'A' || v[0] > 'Z' {
 		return v[0] >= 0xc3 && lettersOnly(v)
 	}
-	for _, c := range v[1:] {
+	for i, c := range v[1:] {
 		if c >= 0x80 || c == ' ' || c == '\'' || c == '.' || c == '-' {
 			continue
 		}
-		if c < 'a' || c > 'z' {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z' || v[i] != ' ') { // Jim Meyering, too
 			return false
 		}
 	}
@@ -197,7 +225,7 @@ func label(v []byte) bool {
 
 // echoes reports a value that says what belongs in its place: its own name, or a name of the kind with words around it.
 func echoes(v, name []byte) bool {
-	return bytes.EqualFold(v, name) || len(v) < 64 && !bytes.ContainsAny(v, "0123456789") && mentions(v)
+	return bytes.EqualFold(v, name) || len(v) < 64 && mentions(v) && (!bytes.ContainsAny(v, "0123456789") || v[0] == '@')
 }
 
 // mentions reports that one of the words stands in v that values are called by.
@@ -272,7 +300,7 @@ func isProse(w []byte) bool {
 
 // commonNames are words that stand beside the name of a password without being one.
 const commonNames = " required optional string text none null missing invalid incorrect wrong expired changed unknown empty default value name hidden prompt type length field input true false enabled disabled yes not set unset given provided basic plain hash hashed md5 sha " +
-	"denied failed failure error success accepted rejected ok is was the for and with from reset update forgot show hide strong weak static dynamic random auto never always compat files sss systemd "
+	"denied failed failure error success accepted rejected ok is was the for and with from reset update forgot show hide strong weak static dynamic random auto never always compat flag flags option options argument arguments parameter parameters requisite sufficient include substack files sss systemd "
 
 // commonWord reports one of them.
 func commonWord(w []byte) bool {

@@ -260,11 +260,14 @@ func (s *Set) head(st *State, line []byte, delim byte) bool {
 		line = bytes.TrimSpace(line)
 		st.leading = len(line) > 0 && line[0] == '|'
 	}
-	secret := false
+	secret, spaced := false, delim == ',' && bytes.Contains(line, []byte(", "))
+	if spaced && (len(line) == 0 || line[0] <= ' ') {
+		return false // variables of a program
+	}
 	var second []byte
 	for cell := range cells(line, delim, st.leading) {
 		name := bytes.TrimSpace(cell)
-		if plain := bytes.Trim(name, "\"'`"); !columnName(name, delim) || bytes.Contains(plain, []byte("..")) || tokenLike(plain) && !field.Wordy(plain) {
+		if plain := bytes.Trim(name, "\"'`"); !columnName(name, delim) || spaced && bytes.IndexByte(plain, ' ') >= 0 || bytes.Contains(plain, []byte("..")) || tokenLike(plain) && !field.Wordy(plain) {
 			return false
 		}
 		if st.columns < maxColumns {

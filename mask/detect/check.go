@@ -15,14 +15,16 @@ type check func(token, value []byte) bool
 
 // checkTable names the checks. What a format or a user's detector demands beside its alphabet and length:
 var checkTable = map[string]check{
-	"mixed":        func(_, v []byte) bool { return alternates(v) },               // letters and digits alternate as they do in random text
-	"digit":        func(_, v []byte) bool { return bytes.ContainsAny(v, digit) }, // there is a digit
-	"uuid":         func(_, v []byte) bool { return isUUID(v) },                   // it is a UUID
-	"entropy":      func(_, v []byte) bool { return entropy(v) >= 3*bit },         // 3 bits for each byte; entropy=2.5 sets another bound
-	"luhn":         func(_, v []byte) bool { return luhn(v) },                     // the check digit of card numbers
-	"crc32-base62": func(_, v []byte) bool { return crcBase62(v) },                // GitHub, npm: the last six digits are the CRC-32 of the others
-	"age-bech32":   func(t, _ []byte) bool { return bech32(t) },                   // the checksum of BIP 173
-	"der":          func(t, _ []byte) bool { return derSequence(t) },              // base64 of a DER SEQUENCE of a plausible length
+	"mixed":        func(_, v []byte) bool { return alternates(v) },                 // letters and digits alternate as they do in random text
+	"digit":        func(_, v []byte) bool { return bytes.ContainsAny(v, digit) },   // there is a digit
+	"uuid":         func(_, v []byte) bool { return isUUID(v) },                     // it is a UUID
+	"uuid-first":   func(t, _ []byte) bool { return len(t) > 36 && isUUID(t[:36]) }, // the token begins with a UUID
+	"snowflake":    func(t, _ []byte) bool { return snowflake(t) },                  // base64 of a decimal number stands in front of the first full stop
+	"entropy":      func(_, v []byte) bool { return entropy(v) >= 3*bit },           // 3 bits for each byte; entropy=2.5 sets another bound
+	"luhn":         func(_, v []byte) bool { return luhn(v) },                       // the check digit of card numbers
+	"crc32-base62": func(_, v []byte) bool { return crcBase62(v) },                  // GitHub, npm: the last six digits are the CRC-32 of the others
+	"age-bech32":   func(t, _ []byte) bool { return bech32(t) },                     // the checksum of BIP 173
+	"der":          func(t, _ []byte) bool { return derSequence(t) },                // base64 of a DER SEQUENCE of a plausible length
 }
 
 const digit = "0123456789"
@@ -209,6 +211,17 @@ func derSequence(token []byte) bool {
 	}
 	n := int(b[2])<<8 | int(b[3])
 	return b[0] == 0x30 && b[1] == 0x82 && n+4 >= len(token)*3/4-3
+}
+
+// snowflake reports a token whose part before the first full stop is base64 of the 17 to 20 decimal digits of an account's number.
+func snowflake(token []byte) bool {
+	var b [24]byte
+	n := bytes.IndexByte(token, '.')
+	if n < 22 || n > 27 {
+		return false
+	}
+	n, err := base64.RawStdEncoding.Decode(b[:], token[:n])
+	return err == nil && n >= 17 && len(bytes.Trim(b[:n], digit)) == 0
 }
 
 // jsonHeader reports base64url of a JSON object: the header of a JWT, a JWE or a signed cookie.

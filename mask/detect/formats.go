@@ -25,8 +25,8 @@ import (
 // The check exact says that no letter, digit or underscore may follow; the others are in check.go.
 //
 // Alphabets: a letters and digits, u a plus _ -, w a plus _, x u plus . =, A base64 without its padding, B base64 or base64url, h hex, H upper-case hex,
-// b A-Z 2-7, U A-Z and digits, l a-z 0-9, d digits, p URL path characters, @ p plus @, e ./ and a, c e plus $, y c plus = , : + -, t u plus . ~,
-// % URL-encoded, * any byte.
+// b A-Z 2-7, U A-Z and digits, l a-z 0-9, d digits, p URL path characters, @ p plus @, e ./ and a, c e plus $, y c plus = , : +, t u plus . ~,
+// g a plus the signs that neither quote, group nor end anything, % URL-encoded, * any byte.
 //
 // In examples · breaks a token so that scanners of source code do not take it for one; it is removed. Where the secret is not all of an
 // example it stands between ‹ and ›. \xHH is a byte.

@@ -171,9 +171,13 @@ func AntiForgery(name []byte) bool {
 	return false
 }
 
+// maxAcronym is how many capitals in a row are a word among others: HTTPServer.
+const maxAcronym = 5
+
 // Wordy reports words, joined as names are, with few digits: TestLastIndex, sha3.NewSHAKE128, sub_test/sub2. It does not keep v.
 func Wordy(v []byte) bool {
 	inWords, letterCount, digits, signs, dots := 0, 0, 0, 0, 0
+	lower := bytes.ContainsAny(v, "abcdefghijklmnopqrstuvwxyz")
 	for i := 0; i < len(v); {
 		from := i
 		switch c := v[i]; {
@@ -205,8 +209,8 @@ func Wordy(v []byte) bool {
 			continue
 		}
 		letterCount += i - from
-		if i-from >= 3 {
-			inWords += i - from
+		if n := i - from; n >= 3 && (n <= maxAcronym || v[from] >= 'a' || v[from+1] >= 'a' || !lower) {
+			inWords += n
 		}
 	}
 	if dots >= 2 && signs == 0 && digits <= 3 && letterCount > 3*digits {

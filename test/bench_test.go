@@ -3,6 +3,7 @@ package test
 import (
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -52,8 +53,14 @@ func TestBench(t *testing.T) {
 		t.Fatal(err)
 	}
 	var subs strings.Builder
-	for i := range 20 {
-		fmt.Fprintf(&subs, "sub_filter 'S3cretNumber%02dxyzzy' '[masked]';\n", i)
+	// Twenty secrets as they are held in practice: of their own lengths, with nothing in common.
+	r := rand.New(rand.NewPCG(20, 20))
+	for range 20 {
+		secret := make([]byte, 12+r.IntN(29))
+		for i := range secret {
+			secret[i] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"[r.IntN(62)]
+		}
+		fmt.Fprintf(&subs, "sub_filter '%s' '[masked]';\n", secret)
 	}
 	user := "" // nginx as root would read as nobody
 	if os.Getuid() == 0 {

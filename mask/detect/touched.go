@@ -67,8 +67,12 @@ func (s *Set) TouchedRun(b []byte) int {
 		s2 := p1 << buckets & p2
 		s3 := p2 << buckets & p3
 		hit := (s0|s1|s2|s3)&evenDone | (step<<buckets&p0|s0<<buckets&p1|s1<<buckets&p2|s2<<buckets&p3)&oddDone
-		if hit != 0 && s.touchedAt(b, i-3, 1<<8-1) {
-			return -1
+		if hit != 0 {
+			m := some(step<<buckets&p0&oddDone) | some(s0&evenDone)<<1 | some(s0<<buckets&p1&oddDone)<<2 | some(s1&evenDone)<<3 |
+				some(s1<<buckets&p2&oddDone)<<4 | some(s2&evenDone)<<5 | some(s2<<buckets&p3&oddDone)<<6 | some(s3&evenDone)<<7
+			if s.touchedAt(b, i-3, m) {
+				return -1
+			}
 		}
 		if ends != 0 {
 			return len(b)

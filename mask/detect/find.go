@@ -110,10 +110,12 @@ type finder struct {
 	noEnd        int // no "-----END" at or behind this place
 	safe         int
 	st           State
-	resume       int // where the rows of a table begin, or -1
-	line, lineAt int // the last line that began before lineAt
-	words        int // before it, sentence saw words only, which nothing set off
-	noHead       int // before it, no name stands in the head of a table with noDelim
+	resume       int  // where the rows of a table begin, or -1
+	line, lineAt int  // the last line that began before lineAt
+	noLogin      int  // before it, no "login " was seen
+	login        bool // one was
+	words        int  // before it, sentence saw words only, which nothing set off
+	noHead       int  // before it, no name stands in the head of a table with noDelim
 	noDelim      byte
 	inRow        []Finding // of rows, to be used again
 	plainHead    []byte    // of the last INSERT without a secret column

@@ -163,8 +163,15 @@ func (f *finder) directive(from, to int) bool {
 
 // machine reports that the entry of a machine in .netrc is open in front of i.
 func (f *finder) machine(i int) bool {
-	before := f.b[max(0, i-maxCommand):i]
-	login := bytes.LastIndex(before, []byte("login "))
+	const word = "login "
+	from := max(0, i-maxCommand)
+	if at := max(from, f.noLogin-len(word)+1); !f.login && at < i && !bytes.Contains(f.b[at:i], []byte(word)) {
+		f.noLogin = i // all before was looked at, and there is none
+		return false
+	}
+	f.login = true
+	before := f.b[from:i]
+	login := bytes.LastIndex(before, []byte(word))
 	if login < 0 || i-login > maxNameSide && login < len(before)-maxNameSide {
 		return false
 	}

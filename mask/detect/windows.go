@@ -12,10 +12,10 @@ import (
 // first: pairs, which looks at two bytes at a time and knows windows by their bucket only; sieve, a bitmap; and the index of all windows.
 
 // sieve is a bitmap over a hash of the windows there are: most of what passes the pairs by chance ends here.
-type sieve [1 << 12]uint64
+type sieve [1 << 14]uint64
 
 func sieveBit(w uint32) (word uint32, bit uint64) {
-	h := w * 0x9E3779B1 >> 14
+	h := w * 0x9E3779B1 >> 12
 	return h / 64, 1 << (h % 64)
 }
 

@@ -3,6 +3,7 @@ package detect
 import (
 	"bytes"
 	"encoding/base64"
+	"strings"
 
 	"weir/mask/field"
 )
@@ -285,17 +286,17 @@ func sentence(v []byte) bool {
 	return words > 1 && common > 0 || words > 5
 }
 
-func isProse(w []byte) bool {
-	var buf [12]byte
-	buf[0] = ' '
-	for i, c := range w {
-		if c >= 'A' && c <= 'Z' {
-			c |= 0x20
-		}
-		buf[i+1] = c
+func isProse(w []byte) bool { return among(proseNames, w) }
+
+// among reports whether list, words in lower case with blanks around each, has w in any case.
+func among(list string, w []byte) bool {
+	var buf [16]byte
+	if len(w) > len(buf)-2 {
+		return false
 	}
-	buf[len(w)+1] = ' '
-	return bytes.Contains([]byte(proseNames), buf[:len(w)+2])
+	n := 1 + len(field.Lower(buf[1:], w))
+	buf[0], buf[n] = ' ', ' '
+	return strings.Contains(list, string(buf[:n+1]))
 }
 
 // commonNames are words that stand beside the name of a password without being one.
@@ -303,21 +304,7 @@ const commonNames = " required optional string text none null missing invalid in
 	"denied failed failure error success accepted rejected ok is was the for and with from reset update forgot show hide strong weak static dynamic random auto never always compat flag flags option options argument arguments parameter parameters requisite sufficient include substack files sss systemd "
 
 // commonWord reports one of them.
-func commonWord(w []byte) bool {
-	if len(w) > 12 {
-		return false
-	}
-	var buf [16]byte
-	buf[0] = ' '
-	for i, c := range w {
-		if c >= 'A' && c <= 'Z' {
-			c |= 0x20
-		}
-		buf[i+1] = c
-	}
-	buf[len(w)+1] = ' '
-	return bytes.Contains([]byte(commonNames), buf[:len(w)+2])
-}
+func commonWord(w []byte) bool { return len(w) <= 12 && among(commonNames, w) }
 
 // tokenLike reports a value that hardly anybody would choose as a name: digits among letters, signs among both, or letters
 // whose case changes as it does in random text.

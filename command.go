@@ -10,6 +10,8 @@ type Command struct {
 	// Only the session reads it, to mask it.
 	Text string
 	HTTP *HTTPRequest // set when the protocol is http
+	SQL  *SQL         // set when the command is one or more SQL statements
+	SSH  *SSHRequest  // set when the protocol is ssh
 	// Parameters returns what else an approval must be bound to (body, forwarded headers), in
 	// a form in which equal requests are equal. The session calls it at most once, and
 	// only when the command is to be held. nil means that Text says it all. An error denies.

@@ -18,11 +18,14 @@ const (
 	RecordClientMessage RecordKind = 8 // Data: one masked message of a two-way stream, client to target
 	RecordTargetMessage RecordKind = 9 // Data: the other way
 	RecordSessionEnd    RecordKind = 10
+	RecordAnswerError   RecordKind = 11 // Data: masked bytes of a second stream beside the answer's (stderr)
+	RecordResize        RecordKind = 12 // Attrs: columns, rows of the client's terminal
+	RecordFile          RecordKind = 13 // Text: operation and masked path; Attrs: offset, bytes, sha256, outcome …
 )
 
 var recordKindNames = [...]string{
 	"invalid", "session-start", "command", "refusal", "command-body", "answer-head", "answer-body",
-	"answer-end", "client-message", "target-message", "session-end",
+	"answer-end", "client-message", "target-message", "session-end", "answer-error", "resize", "file",
 }
 
 // String returns the kind's name as exports spell it.

@@ -23,6 +23,9 @@ const (
 type Shape struct {
 	Format   Format
 	Boundary string // of FormatMultipart, without the dashes
+	// SameLength asks that every mask takes exactly the bytes that it replaces, because lengths have been told already: text and opaque
+	// bytes only.
+	SameLength bool
 	// Part decides the shape of one multipart part by its headers; nil refuses all parts.
 	Part func(header map[string][]string) (Shape, error)
 }

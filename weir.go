@@ -26,8 +26,12 @@ type (
 	Protocol string
 )
 
-// HTTP is the protocol of the httpgate engine.
-const HTTP Protocol = "http"
+// Protocols that engines speak.
+const (
+	HTTP     Protocol = "http"
+	Postgres Protocol = "postgres"
+	SSH      Protocol = "ssh"
+)
 
 // Kind says whether a person or a program stands behind an Identity.
 // The zero value is unknown, and an unknown kind is never let in.

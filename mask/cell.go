@@ -7,25 +7,6 @@ import (
 	"weir/mask/field"
 )
 
-// Column is one column of a result.
-type Column struct {
-	Name string
-	// Protected is set where more than the name says that every value is a secret: the column of the table it comes from, a rule.
-	Protected bool
-	// Typed is set where no placeholder can stand: numbers, dates, booleans, and all that comes in a binary format.
-	Typed bool
-}
-
-// Change is what became of a cell.
-type Change uint8
-
-// Changes.
-const (
-	Unchanged Change = iota // it stays as it was given
-	Masked                  // what was appended stands in its place
-	Null                    // it holds a secret, and its type has no room for a placeholder: NULL stands in its place
-)
-
 // Columns masks the cells of one result. It is prepared once for all its rows. Not for concurrent use.
 type Columns struct {
 	m      *Masker
@@ -46,7 +27,7 @@ type cellRule struct {
 }
 
 // Columns prepares for rows of these columns.
-func (m *Masker) Columns(columns []Column) *Columns {
+func (m *Masker) Columns(columns []weir.Column) *Columns {
 	c := &Columns{m: m, scan: scanner{m: m}, cells: make([]cellRule, len(columns)), last: -1}
 	names, values := false, false
 	for i, col := range columns {
@@ -100,7 +81,7 @@ func (c *Columns) SetName(value []byte) {
 
 // Cell masks one cell; nil is NULL and stays. It appends to dst what is to stand in its place, and nothing when it stays. The cells
 // of a row come in order; one that the columns do not know is masked as one without a name. It does not keep value.
-func (c *Columns) Cell(dst []byte, col int, value []byte, t *weir.Tally) ([]byte, Change) {
+func (c *Columns) Cell(dst []byte, col int, value []byte, t *weir.Tally) ([]byte, weir.Change) {
 	if col <= c.last {
 		c.row = field.None // the next row
 	}
@@ -124,7 +105,7 @@ func (c *Columns) rule(col int) cellRule {
 }
 
 // Pair is Cell for a value whose name is given with it: a field of a hash, an entry of a configuration. It masks the value only.
-func (c *Columns) Pair(dst, name, value []byte, t *weir.Tally) ([]byte, Change) {
+func (c *Columns) Pair(dst, name, value []byte, t *weir.Tally) ([]byte, weir.Change) {
 	return c.cell(dst, cellRule{strength: c.m.siblingStrength(name)}, value, t)
 }
 
@@ -142,12 +123,12 @@ func (c *Columns) Row(values [][]byte, t *weir.Tally) (changed bool) {
 		from := len(c.values)
 		out, change := c.cell(c.values, c.rule(i), v, t)
 		switch change {
-		case Unchanged:
+		case weir.Unchanged:
 			continue
-		case Masked:
+		case weir.Masked:
 			c.values = out
 			values[i] = out[from:len(out):len(out)]
-		case Null:
+		case weir.Null:
 			values[i] = nil
 		}
 		changed = true
@@ -155,26 +136,26 @@ func (c *Columns) Row(values [][]byte, t *weir.Tally) (changed bool) {
 	return changed
 }
 
-func (c *Columns) cell(dst []byte, r cellRule, value []byte, t *weir.Tally) ([]byte, Change) {
+func (c *Columns) cell(dst []byte, r cellRule, value []byte, t *weir.Tally) ([]byte, weir.Change) {
 	switch {
 	case len(value) == 0:
-		return dst, Unchanged
+		return dst, weir.Unchanged
 	case r.protected || r.strength != field.None:
 		return c.named(dst, r, value, t)
 	case len(value) < shortest:
-		return dst, Unchanged
+		return dst, weir.Unchanged
 	case r.typed:
 		return c.typed(dst, value, t)
 	case value[0] == '{' || value[0] == '[':
 		return c.structured(dst, value, t)
 	case !c.m.e.detect.Touched(value) && !c.holds(value) && !c.scan.holdsPersonal(value):
-		return dst, Unchanged
+		return dst, weir.Unchanged
 	}
 	return c.search(dst, value, t)
 }
 
 // named masks a cell whose column or row may say that it is a secret.
-func (c *Columns) named(dst []byte, r cellRule, value []byte, t *weir.Tally) ([]byte, Change) {
+func (c *Columns) named(dst []byte, r cellRule, value []byte, t *weir.Tally) ([]byte, weir.Change) {
 	from := 0
 	switch {
 	case r.protected: // whatever it looks like
@@ -186,27 +167,27 @@ func (c *Columns) named(dst []byte, r cellRule, value []byte, t *weir.Tally) ([]
 	if r.typed {
 		return c.null(dst, "field", value, t)
 	}
-	return c.m.placeholder(append(dst, value[:from]...), "field", value[from:], len(value)-from, t), Masked
+	return c.m.placeholder(append(dst, value[:from]...), "field", value[from:], len(value)-from, t), weir.Masked
 }
 
 // shortestTyped is the length in bytes below which a value that is no text is not masked for its column's name.
 const shortestTyped = 4
 
 // null counts a cell that becomes NULL.
-func (c *Columns) null(dst []byte, kind string, value []byte, t *weir.Tally) ([]byte, Change) {
+func (c *Columns) null(dst []byte, kind string, value []byte, t *weir.Tally) ([]byte, weir.Change) {
 	t.Add(kind)
 	t.Replaced(len(value))
-	return dst, Null
+	return dst, weir.Null
 }
 
 // typed looks for the secrets held only: what looks like a credential in bytes that are no text does so by chance.
-func (c *Columns) typed(dst, value []byte, t *weir.Tally) ([]byte, Change) {
+func (c *Columns) typed(dst, value []byte, t *weir.Tally) ([]byte, weir.Change) {
 	for _, set := range c.m.sets {
 		if c.scan.known = set.Find(c.scan.known[:0], value); len(c.scan.known) > 0 {
 			return c.null(dst, set.Name(c.scan.known[0].Entry), value, t)
 		}
 	}
-	return dst, Unchanged
+	return dst, weir.Unchanged
 }
 
 // holds reports whether one of the secrets held stands in value.
@@ -220,7 +201,7 @@ func (c *Columns) holds(value []byte) bool {
 }
 
 // structured looks into a cell that may be JSON.
-func (c *Columns) structured(dst, value []byte, t *weir.Tally) ([]byte, Change) {
+func (c *Columns) structured(dst, value []byte, t *weir.Tally) ([]byte, weir.Change) {
 	if c.json == nil {
 		c.json = newJSON(c.m, nil, nil, 0)
 	}
@@ -229,7 +210,7 @@ func (c *Columns) structured(dst, value []byte, t *weir.Tally) ([]byte, Change) 
 		return c.search(dst, value, t)
 	}
 	if len(c.json.found) == 0 {
-		return dst, Unchanged
+		return dst, weir.Unchanged
 	}
 	c.json.tally = t
 	at := 0
@@ -238,14 +219,14 @@ func (c *Columns) structured(dst, value []byte, t *weir.Tally) ([]byte, Change) 
 		dst = append(append(dst, value[at:e.start]...), c.json.render(e)...)
 		at = e.end
 	}
-	return append(dst, value[at:]...), Masked
+	return append(dst, value[at:]...), weir.Masked
 }
 
 // search masks what it finds in a text.
-func (c *Columns) search(dst, value []byte, t *weir.Tally) ([]byte, Change) {
+func (c *Columns) search(dst, value []byte, t *weir.Tally) ([]byte, weir.Change) {
 	spans := c.scan.value(field.None, value)
 	if len(spans) == 0 {
-		return dst, Unchanged
+		return dst, weir.Unchanged
 	}
-	return c.m.replace(dst, value, 0, len(value), spans, t), Masked
+	return c.m.replace(dst, value, 0, len(value), spans, t), weir.Masked
 }

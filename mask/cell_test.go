@@ -10,10 +10,10 @@ import (
 	"weir/mask/known"
 )
 
-func columns(names ...string) []mask.Column {
-	var out []mask.Column
+func columns(names ...string) []weir.Column {
+	var out []weir.Column
 	for _, n := range names {
-		c := mask.Column{}
+		c := weir.Column{}
 		c.Name, c.Protected = strings.CutSuffix(n, "!")
 		c.Name, c.Typed = strings.CutSuffix(c.Name, "#")
 		out = append(out, c)
@@ -115,24 +115,24 @@ func TestCellsOneByOne(t *testing.T) {
 	}
 	dst := []byte("before:")
 	out, change := c.Cell(dst, 0, []byte("report_password"), nil)
-	if change != mask.Unchanged || string(out) != "before:" {
+	if change != weir.Unchanged || string(out) != "before:" {
 		t.Errorf("%q %d", out, change)
 	}
 	out, change = c.Cell(out, 1, []byte("x1"), nil)
-	if change != mask.Masked || short(string(out)) != "before:[masked:field]" {
+	if change != weir.Masked || short(string(out)) != "before:[masked:field]" {
 		t.Errorf("%q %d", out, change)
 	}
-	if _, change = c.Cell(nil, 1, []byte("x1"), nil); change != mask.Unchanged {
+	if _, change = c.Cell(nil, 1, []byte("x1"), nil); change != weir.Unchanged {
 		t.Errorf("the name of the row before holds: %d", change)
 	}
-	for name, want := range map[string]mask.Change{"port": mask.Unchanged, "report_password": mask.Masked} {
+	for name, want := range map[string]weir.Change{"port": weir.Unchanged, "report_password": weir.Masked} {
 		c.SetName([]byte("section"))
 		c.SetName([]byte(name))
 		if _, change = c.Cell(nil, 1, []byte("x1"), nil); change != want {
 			t.Errorf("%s: %d", name, change)
 		}
 	}
-	if _, change = masker(t).Columns(columns("a#!")).Cell(nil, 0, []byte("1"), nil); change != mask.Null {
+	if _, change = masker(t).Columns(columns("a#!")).Cell(nil, 0, []byte("1"), nil); change != weir.Null {
 		t.Errorf("%d", change)
 	}
 }
@@ -144,7 +144,7 @@ func TestPairs(t *testing.T) {
 		"config": {"requirepass", "x1", "[masked:field]"}, "empty": {"requirepass", "", ""},
 	} {
 		out, change := c.Pair(nil, []byte(p[0]), []byte(p[1]), nil)
-		if short(string(out)) != p[2] || (change == mask.Masked) != (p[2] != "") {
+		if short(string(out)) != p[2] || (change == weir.Masked) != (p[2] != "") {
 			t.Errorf("%s: %q %d", name, out, change)
 		}
 	}
@@ -158,7 +158,7 @@ func TestCellsMaskWhatValuesDo(t *testing.T) {
 		for cut := range len(in) {
 			v := []byte(in[cut:])
 			out, change := c.Cell(nil, 0, v, nil)
-			if change == mask.Unchanged {
+			if change == weir.Unchanged {
 				out = v
 			}
 			if want := m.Value(nil, "x", v, nil); string(out) != string(want) {
@@ -197,7 +197,7 @@ func TestCleanCellsAllocateNothing(t *testing.T) {
 			t.Error("a clean row was changed")
 		}
 		for i, v := range cleanCells {
-			if _, change := c.Cell(nil, i, v, &tally); change != mask.Unchanged {
+			if _, change := c.Cell(nil, i, v, &tally); change != weir.Unchanged {
 				t.Errorf("%s was changed", v)
 			}
 		}
@@ -214,7 +214,7 @@ func BenchmarkCell(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				for i, v := range cells {
-					if _, change := c.Cell(nil, i, v, nil); change != mask.Unchanged {
+					if _, change := c.Cell(nil, i, v, nil); change != weir.Unchanged {
 						b.Fatal(change)
 					}
 				}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -62,6 +63,42 @@ func (s *sessionMask) Value(dst []byte, name string, value []byte, t *weir.Tally
 func (s *sessionMask) Stream(w session.Writer, shape weir.Shape, t *weir.Tally) (weir.MaskWriter, error) {
 	return s.current().Stream(w, shape, t)
 }
+
+// Columns prepares for the rows of a result.
+func (s *sessionMask) Columns(columns []weir.Column) session.ColumnMask {
+	return &columnMask{s: s, columns: slices.Clone(columns)}
+}
+
+// columnMask masks the rows of one result, each by what is known when it begins.
+type columnMask struct {
+	s       *sessionMask
+	columns []weir.Column
+	masker  *mask.Masker
+	of      *mask.Columns
+	last    int
+}
+
+// at returns the columns of the masker that is in force; within a row it stays.
+func (c *columnMask) at(col int) *mask.Columns {
+	if c.of == nil || col <= c.last {
+		if m := c.s.current(); m != c.masker {
+			c.masker, c.of = m, m.Columns(c.columns)
+		}
+	}
+	c.last = col
+	return c.of
+}
+
+// Cell masks one cell.
+func (c *columnMask) Cell(dst []byte, col int, value []byte, t *weir.Tally) ([]byte, weir.Change) {
+	return c.at(col).Cell(dst, col, value, t)
+}
+
+// Naming reports whether a column names others.
+func (c *columnMask) Naming(col int) bool { return c.at(c.last).Naming(col) }
+
+// SetName tells what a naming column holds.
+func (c *columnMask) SetName(value []byte) { c.at(-1).SetName(value) }
 
 // counted counts what is recorded on its way into the journal.
 type counted struct {

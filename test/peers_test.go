@@ -75,9 +75,9 @@ func blockSpeed(t *testing.T, m *mask.Masker, in input) float64 {
 // cellSpeed masks cells of a result with three columns.
 func cellSpeed(t *testing.T, m *mask.Masker, in input) float64 {
 	t.Helper()
-	c, col := m.Columns([]mask.Column{{Name: "id"}, {Name: "title"}, {Name: "note"}}), 0
+	c, col := m.Columns([]weir.Column{{Name: "id"}, {Name: "title"}, {Name: "note"}}), 0
 	return speed(t, in.text, cellSize, func(p []byte) {
-		if _, change := c.Cell(nil, col, p, nil); change != mask.Unchanged {
+		if _, change := c.Cell(nil, col, p, nil); change != weir.Unchanged {
 			t.Fatalf("%q is no secret", p)
 		}
 		col = (col + 1) % 3

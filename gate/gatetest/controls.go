@@ -238,3 +238,35 @@ func (c *canaryWriter) pass(n int) error {
 	c.held = c.held[:copy(c.held, c.held[n:])]
 	return err
 }
+
+// Columns masks cells that hold the canary, and all of protected columns.
+func (canaryMask) Columns(columns []weir.Column) session.ColumnMask {
+	return &canaryColumns{columns: columns}
+}
+
+type canaryColumns struct{ columns []weir.Column }
+
+// Cell masks one cell.
+func (c *canaryColumns) Cell(dst []byte, col int, value []byte, t *weir.Tally) ([]byte, weir.Change) {
+	protected, typed := false, false
+	if col < len(c.columns) {
+		protected, typed = c.columns[col].Protected, c.columns[col].Typed
+	}
+	if value == nil || !protected && !bytes.Contains(value, []byte(Canary)) {
+		return dst, weir.Unchanged
+	}
+	t.Add("known")
+	if typed {
+		return dst, weir.Null
+	}
+	if protected {
+		return append(dst, Mask...), weir.Masked
+	}
+	return append(dst, bytes.ReplaceAll(value, []byte(Canary), []byte(Mask))...), weir.Masked
+}
+
+// Naming is false: no column names others.
+func (*canaryColumns) Naming(int) bool { return false }
+
+// SetName does nothing.
+func (*canaryColumns) SetName([]byte) {}

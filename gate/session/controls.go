@@ -16,7 +16,37 @@ type Hello struct {
 	// or "" when the protocol carries a bare token.
 	Login  string
 	Secret secret.String
+	// Proof is set instead of Secret where the protocol lets clients prove themselves without sending a secret.
+	Proof  *Proof
 	Client weir.Client
+}
+
+// Proof is how a client proves itself without sending a secret. One field is set.
+type Proof struct {
+	// SCRAM runs a SCRAM-SHA-256 conversation (RFC 5802, RFC 7677) against a stored verifier and returns nil only when the client
+	// has proved that it knows the secret. The Admitter calls it once, also for logins it does not know, with a made-up verifier.
+	SCRAM func(ctx context.Context, v *SCRAMVerifier) error
+	// PublicKey is an SSH public key in wire format (RFC 4253, section 6.6), of which the client has proved possession, or is
+	// about to before anything is let through.
+	PublicKey []byte
+	// Certificate is a certificate that this gateway's own authority signed, checked by the engine in signature and time.
+	Certificate *Certificate
+}
+
+// SCRAMVerifier is what is stored to check a client by SCRAM-SHA-256.
+type SCRAMVerifier struct {
+	Salt       []byte
+	Iterations int
+	StoredKey  []byte
+	ServerKey  []byte
+}
+
+// Certificate is what a certificate of this gateway's own authority says.
+type Certificate struct {
+	User    weir.UserID
+	ID      weir.CredentialID // the record of its issue
+	Serial  uint64
+	Expires time.Time
 }
 
 // Admission is who came in, to what, and until when.
@@ -65,6 +95,19 @@ type Mask interface {
 	Value(dst []byte, name string, value []byte, t *weir.Tally) []byte
 	// Stream masks a stream of the shape on its way to w. An unknown shape is an error.
 	Stream(w Writer, shape weir.Shape, t *weir.Tally) (weir.MaskWriter, error)
+	// Columns prepares to mask the rows of one result. The value is not for concurrent use.
+	Columns(columns []weir.Column) ColumnMask
+}
+
+// ColumnMask masks the cells of one result.
+type ColumnMask interface {
+	// Cell masks one cell; nil is NULL and stays. It appends to dst what is to stand in its place, and nothing when it stays. The
+	// cells of a row come in order. It does not keep value.
+	Cell(dst []byte, col int, value []byte, t *weir.Tally) ([]byte, weir.Change)
+	// Naming reports whether a column's values say what stands beside them, as variable_name does.
+	Naming(col int) bool
+	// SetName tells, in front of a row, what one of its naming columns holds. Only needed where that column stands behind what it names.
+	SetName(value []byte)
 }
 
 // Writer is io.Writer; named so that implementations outside need no more than the method.

@@ -26,6 +26,7 @@ type Exchange struct {
 
 	heads   []weir.Record // masked, not yet recorded
 	answer  track
+	second  track // beside the answer
 	command track
 
 	up, down stream // messages of a two-way stream
@@ -118,6 +119,34 @@ func (x *Exchange) Writer(dst io.Writer, shape weir.Shape) (weir.MaskWriter, err
 	return x.open(&tee{x: x, kind: weir.RecordAnswerBody, track: &x.answer, dst: dst}, shape)
 }
 
+// ErrorWriter is Writer for a second stream beside the answer's, such as stderr.
+func (x *Exchange) ErrorWriter(dst io.Writer, shape weir.Shape) (weir.MaskWriter, error) {
+	if err := x.alive(); err != nil {
+		return nil, err
+	}
+	return x.open(&tee{x: x, kind: weir.RecordAnswerError, track: &x.second, dst: dst}, shape)
+}
+
+// Note records what happened within the exchange: a file operation, a resize. text and the values of attrs are masked, each by its
+// name, in a copy.
+func (x *Exchange) Note(kind weir.RecordKind, text string, attrs ...weir.Attr) error {
+	if err := x.alive(); err != nil {
+		return err
+	}
+	text, err := x.s.maskText("", text)
+	if err != nil {
+		return err
+	}
+	kept := make([]weir.Attr, len(attrs))
+	for i, a := range attrs {
+		if a.Value, err = x.s.maskText(a.Name, a.Value); err != nil {
+			return err
+		}
+		kept[i] = a
+	}
+	return x.s.record(x.ctx, &weir.Record{Exchange: x.n, Kind: kind, Text: text, Attrs: kept})
+}
+
 // CommandBody returns a writer for a copy of what the client sends along with the command: it is masked
 // and recorded up to the cap. A failed write means that it could not be recorded: stop forwarding.
 func (x *Exchange) CommandBody(shape weir.Shape) (io.WriteCloser, error) {
@@ -183,10 +212,10 @@ func (x *Exchange) End(err error) {
 // outcome is the end record's attributes.
 func (x *Exchange) outcome(err error) []weir.Attr {
 	num := func(name string, n int64) weir.Attr { return weir.Attr{Name: name, Value: strconv.FormatInt(n, 10)} }
-	down, up := x.answer.bytes+x.down.bytes, x.command.bytes+x.up.bytes
+	down, up := x.answer.bytes+x.second.bytes+x.down.bytes, x.command.bytes+x.up.bytes
 	attrs := make([]weir.Attr, 0, 8)
 	attrs = append(attrs, num("duration_us", x.s.gate.opt.Now().Sub(x.start).Microseconds()), num("bytes", down))
-	if kept := x.answer.kept + x.down.kept; kept < down {
+	if kept := x.answer.kept + x.second.kept + x.down.kept; kept < down {
 		attrs = append(attrs, num("recorded", kept), weir.Attr{Name: "truncated", Value: "true"})
 	}
 	if up > 0 {
@@ -199,6 +228,7 @@ func (x *Exchange) outcome(err error) []weir.Attr {
 		t.Each(func(kind string, n int) { attrs = append(attrs, num(prefix+kind, int64(n))) })
 	}
 	add("masked.", &x.answer.tally)
+	add("masked.", &x.second.tally)
 	add("masked.", &x.down.tally)
 	add("command_masked.", &x.command.tally)
 	add("command_masked.", &x.up.tally)

@@ -315,3 +315,5 @@ func TestTheRecordStopsAtTheCapAndSaysSo(t *testing.T) {
 		t.Fatalf("kept %q: %s", kept, all)
 	}
 }
+
+func (brokenMask) Columns([]weir.Column) session.ColumnMask { panic("bug") }

@@ -1,0 +1,35 @@
+package sql
+
+// Catalog is a database's catalogue as it was read at one moment. It is what a Snapshot is made of.
+type Catalog struct {
+	SearchPath []string // of a new session, without "$user"
+	Relations  []Relation
+	Functions  []Function
+	Triggers   []Trigger
+}
+
+// Relation is a table, view, materialised view, foreign table or partitioned table.
+type Relation struct {
+	OID        uint32
+	Schema     string
+	Name       string
+	Kind       byte     // as pg_class.relkind: 'r', 'v', 'm', 'f', 'p' …
+	Columns    []string // by attribute number from 1; "" for dropped ones
+	Defaults   []string // expressions of column defaults and generated columns
+	Definition string   // of views: the query; of tables: what rules and policies run, as SQL
+}
+
+// Function is a function or procedure. Functions of one name are all listed.
+type Function struct {
+	Schema   string
+	Name     string
+	Language string // "sql", "plpgsql", "c", "internal" …
+	Source   string // of sql and plpgsql: the body
+	Volatile byte   // as pg_proc.provolatile: 'i', 's', 'v'
+}
+
+// Trigger runs a function when a relation is written to.
+type Trigger struct {
+	Schema, Relation string
+	Function         string // "schema.name"
+}

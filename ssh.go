@@ -1,0 +1,27 @@
+package weir
+
+// SSHRequest is the part of an SSH request that policy may match on.
+type SSHRequest struct {
+	// Channel is what was asked for: "exec", "shell", "line" (entered in a shell), "sftp", "scp", "direct-tcpip", "forwarded-tcpip".
+	Channel string
+	Account string    // login name at the target
+	Shell   *ShellUse // of exec and line
+	Paths   []string  // files that an sftp or scp operation names, clean and absolute where that can be told
+	Write   bool      // the operation changes files
+	Address string    // host:port of a forwarded connection
+}
+
+// ShellUse is what a shell is told to run. It over-approximates, and says what it cannot tell. Read-only.
+type ShellUse struct {
+	// Commands are all simple commands: those of pipes and lists, in $(…), behind sudo, env, nohup, xargs and sh -c, too.
+	Commands []ShellCommand
+	Files    []string // words that name files: arguments and redirections
+	Dynamic  bool     // what is run depends on variables, input, or text made while it runs
+	Unclear  string   // why the text could not be read; "" when it could
+}
+
+// ShellCommand is one simple command. Words are unquoted; those that hold expansions stand as they are written.
+type ShellCommand struct {
+	Name  string   // last element of the path of the first word
+	Words []string // the first is the command as written
+}

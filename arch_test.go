@@ -45,7 +45,7 @@ var mayImport = map[string]string{
 	"access/approval":  ". gate/session",
 	"state":            ". vault/secret access/*",
 	"vault/ca":         ".",
-	"config":           ". vault/secret vault/source rules/policy mask/personal",
+	"config":           ". vault/secret vault/source rules/glob rules/policy mask/personal",
 	"service":          ". vault/* access/* evidence/* rules/* gate/session mask/*",
 	"front/api":        ". service vault/secret access/* evidence/*",
 	"front/cli":        ". service access/* evidence/* config",

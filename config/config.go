@@ -5,8 +5,11 @@
 package config
 
 import (
+	"net"
 	"net/netip"
 	"net/url"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"weir"
@@ -28,6 +31,8 @@ type Config struct {
 	Catalog   Catalog    `yaml:"catalog"`
 	Hold      Hold       `yaml:"hold"`
 	Mask      Mask       `yaml:"mask"`
+	Postgres  Postgres   `yaml:"postgres"`
+	SSH       SSH        `yaml:"ssh"`
 	Limits    Limits     `yaml:"limits"`
 	Journal   Journal    `yaml:"journal"`
 	Log       Log        `yaml:"log"`
@@ -36,8 +41,25 @@ type Config struct {
 
 // Listen names addresses to listen at: host:port.
 type Listen struct {
-	Web     string `yaml:"web"`
-	Metrics string `yaml:"metrics"`
+	Web      string `yaml:"web"`
+	Postgres string `yaml:"postgres"`
+	SSH      string `yaml:"ssh"`
+	Metrics  string `yaml:"metrics"`
+}
+
+// Postgres configures the PostgreSQL listener.
+type Postgres struct {
+	// ClearText lets clients on this machine come in without TLS.
+	ClearText bool `yaml:"clear_text"`
+	// Statement is the longest statement that is looked at; longer ones are refused.
+	Statement Size `yaml:"statement"`
+}
+
+// SSH configures the SSH listener.
+type SSH struct {
+	Keepalive Duration `yaml:"keepalive"`
+	// Banner tells people at a terminal that they are recorded.
+	Banner *bool `yaml:"banner"`
 }
 
 // Web says how browsers and API clients call the gateway.
@@ -63,26 +85,54 @@ type Identity struct {
 
 // Resource is one target.
 type Resource struct {
-	Name       string        `yaml:"name"`
-	Protocol   weir.Protocol `yaml:"protocol"`
-	Address    string        `yaml:"address"`
-	HostHeader string        `yaml:"host_header"`
-	TLS        ResourceTLS   `yaml:"tls"`
-	Credential *Credential   `yaml:"credential"`
-	// AllowOpaque lists media types that pass although they cannot be looked into. Each use is audited.
+	Name     string        `yaml:"name"`
+	Protocol weir.Protocol `yaml:"protocol"`
+	// Address is a URL for http, host:port for ssh, and for postgres host:port, several with commas between, or a socket's directory.
+	Address    string      `yaml:"address"`
+	HostHeader string      `yaml:"host_header"`
+	TLS        ResourceTLS `yaml:"tls"`
+	Credential *Credential `yaml:"credential"`
+	// AllowOpaque lists what passes although it cannot be looked into: media types for http; rsync, git, files, pipes for ssh. Each use
+	// is audited.
 	AllowOpaque []string     `yaml:"allow_opaque"`
 	Record      Record       `yaml:"record"`
 	Mask        ResourceMask `yaml:"mask"`
 
+	// Of postgres.
+	Database           string   `yaml:"database"`
+	Databases          []string `yaml:"databases"` // others that clients may name
+	TargetSessionAttrs string   `yaml:"target_session_attrs"`
+	ReadOnly           bool     `yaml:"read_only"`
+	AllowFunctionCall  bool     `yaml:"allow_function_call"`
+
+	// Of ssh.
+	Accounts []Credential `yaml:"accounts"` // others that clients may name with ACCOUNT+RESOURCE
+	HostKeys *HostKeys    `yaml:"host_keys"`
+	Shell    *bool        `yaml:"shell"`    // false: commands only
+	Commands []string     `yaml:"commands"` // the only ones that may be run
+	Env      []string     `yaml:"env"`      // variables that clients may set
+	Forward  []string     `yaml:"forward"`  // local, remote
+
 	url  *url.URL
 	line int
+}
+
+// HostKeys says how an SSH target proves itself.
+type HostKeys struct {
+	Pinned     []string `yaml:"pinned"`      // public keys or SHA256 fingerprints
+	KnownHosts string   `yaml:"known_hosts"` // file
+	CA         []string `yaml:"ca"`          // public keys of authorities for hosts
+	FirstUse   bool     `yaml:"first_use"`   // what is shown first is believed from then on
 }
 
 // URL is the parsed address.
 func (r *Resource) URL() *url.URL { return r.url }
 
 // ResourceTLS is how a target is trusted and how the gateway proves itself to it.
+//
+// For postgres it may be written as a mode alone: disable, require, verify-full.
 type ResourceTLS struct {
+	Mode       string `yaml:"mode"`
 	CA         string `yaml:"ca"`
 	Cert       string `yaml:"cert"`
 	Key        string `yaml:"key"`
@@ -92,6 +142,8 @@ type ResourceTLS struct {
 // ResourceMask says what is masked in a resource's answers besides secrets.
 type ResourceMask struct {
 	Personal Personal `yaml:"personal"`
+	// Columns are columns of the database that are masked whole: "schema.table.column", with * for any characters.
+	Columns []string `yaml:"columns"`
 }
 
 // Personal lists kinds of personal data. It is written as true for all kinds, false for none, or a list of them.
@@ -102,7 +154,8 @@ type Record struct {
 	Body *Size `yaml:"body"`
 }
 
-// Credential is how the gateway proves itself: one of header, query, cookie (with value), bearer, or user and password.
+// Credential is how the gateway proves itself: one of header, query, cookie (with value), bearer, or user and password; for ssh a
+// user with password, key or certificate.
 type Credential struct {
 	Header   string `yaml:"header"`
 	Query    string `yaml:"query"`
@@ -111,6 +164,11 @@ type Credential struct {
 	Bearer   *Ref   `yaml:"bearer"`
 	User     string `yaml:"user"`
 	Password *Ref   `yaml:"password"`
+
+	// Of ssh.
+	Key         *Ref `yaml:"key"`
+	Passphrase  *Ref `yaml:"passphrase"`
+	Certificate bool `yaml:"certificate"` // signed by the gateway's own authority for each session
 }
 
 // Ref says where a credential is.
@@ -236,10 +294,12 @@ type Size int64
 
 // Bounds and defaults.
 const (
-	DefaultWeb    = "127.0.0.1:8443"
-	defaultRecord = Size(64 << 10)
-	maxRecord     = Size(64 << 20)
-	defaultDrain  = Duration(10 * time.Second)
+	DefaultWeb      = "127.0.0.1:8443"
+	DefaultPostgres = "127.0.0.1:15432"
+	DefaultSSH      = "127.0.0.1:12222"
+	defaultRecord   = Size(64 << 10)
+	maxRecord       = Size(64 << 20)
+	defaultDrain    = Duration(10 * time.Second)
 )
 
 // RecordCap is how many bytes of one body are recorded.
@@ -253,9 +313,20 @@ func (r *Resource) RecordCap() int {
 // Noun is what policy and evidence know of the resource.
 func (r *Resource) Noun() weir.Resource {
 	n := weir.Resource{Name: r.Name, Protocol: r.Protocol, RecordCap: r.RecordCap()}
-	for _, t := range r.AllowOpaque {
-		n.Exceptions = append(n.Exceptions, "allow_opaque:"+t)
+	note := func(on bool, exception string) {
+		if on {
+			n.Exceptions = append(n.Exceptions, exception)
+		}
 	}
+	for _, t := range r.AllowOpaque {
+		note(true, "allow_opaque:"+t)
+	}
+	for _, f := range r.Forward {
+		note(true, "forward:"+f)
+	}
+	note(r.AllowFunctionCall, "allow_function_call")
+	note(r.HostKeys != nil && r.HostKeys.FirstUse, "host_keys:first_use")
+	note(r.Protocol == weir.Postgres && (r.TLS.Mode == "disable" || r.TLS.Mode == "require") && !r.local(), "tls:"+r.TLS.Mode)
 	return n
 }
 
@@ -279,3 +350,27 @@ func (c *Config) Policy() policy.Config {
 }
 
 var effectTable = map[string]weir.Effect{"deny": weir.Deny, "approve": weir.Approve, "allow": weir.Allow}
+
+// Hosts are the addresses of a postgres or ssh resource.
+func (r *Resource) Hosts() []string {
+	var out []string
+	for a := range strings.SplitSeq(r.Address, ",") {
+		out = append(out, strings.TrimSpace(a))
+	}
+	return out
+}
+
+// local reports whether the target is on this machine.
+func (r *Resource) local() bool {
+	for _, a := range r.Hosts() {
+		if filepath.IsAbs(a) {
+			continue
+		}
+		host, _, err := net.SplitHostPort(a)
+		ip, err2 := netip.ParseAddr(host)
+		if err != nil || host != "localhost" && (err2 != nil || !ip.IsLoopback()) {
+			return false
+		}
+	}
+	return true
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,41 +35,63 @@ func TestSampleIsGood(t *testing.T) {
 
 // TestProblems pairs what is wrong with where it stands and what the message must say.
 func TestProblems(t *testing.T) {
+	const (
+		pg = "resources:\n- {name: a, protocol: postgres, address: 'h:5432', database: d, credential: {user: u, password: {env: P}}"
+		ss = "resources:\n- {name: a, protocol: ssh, address: 'h:22', host_keys: {first_use: true}, credential: {user: u, key: {file: k}}"
+	)
 	const res = "resources:\n- name: a\n  protocol: http\n  address: http://t\n"
 	for name, c := range map[string]struct {
 		text string
 		line int
 		want string
 	}{
-		"unknown key":        {"data_dir: x\nlissen: {}\n", 2, `did you mean "listen"?`},
-		"unknown inner key":  {res + "  credentials: {}\n", 5, `did you mean "credential"?`},
-		"two of one name":    {res + "- name: a\n  protocol: http\n  address: http://u\n", 5, "line 2 has a resource of that name"},
-		"literal credential": {res + "  credential: {header: X, value: hunter2-CANARY}\n", 5, "never written into this file"},
-		"literal bearer":     {res + "  credential:\n    bearer: hunter2-CANARY\n", 6, "never written into this file"},
-		"credential in URL":  {"resources:\n- {name: a, protocol: http, address: 'http://u:hunter2-CANARY@t'}\n", 2, "put them into credential"},
-		"two sources":        {res + "  credential: {bearer: {env: A, file: b}}\n", 5, "{env: NAME} or {file: PATH}"},
-		"two forms":          {res + "  credential: {bearer: {env: A}, header: X, value: {env: B}}\n", 5, "one of"},
-		"form without value": {res + "  credential: {header: X}\n", 5, "needs value"},
-		"bad protocol":       {"resources:\n- {name: a, protocol: gopher, address: 'http://t'}\n", 2, "not known here"},
-		"bad address":        {"resources:\n- {name: a, protocol: http, address: 'ftp://t'}\n", 2, "is a URL such as"},
-		"no address":         {"resources:\n- {name: a, protocol: http}\n", 2, "address: http://"},
-		"bad name":           {"resources:\n- {name: A_b, protocol: http, address: 'http://t'}\n", 2, "small letters"},
-		"bad duration":       {"grants:\n- {groups: [a], resources: [b], for: 8}\n", 2, "written like 90s"},
-		"bad size":           {res + "  record: {body: 5 lots}\n", 5, "written like 4096"},
-		"bad listen":         {"listen:\n  web: here\n", 2, "written like 127.0.0.1:8443"},
-		"tls off in public":  {"listen: {web: 0.0.0.0:80}\ntls: {off: true}\n", 2, "could be read on the way"},
-		"half a pair":        {"tls: {cert: x}\n", 1, "belong together"},
-		"rule without then":  {"rules:\n- {name: a}\n", 2, "then: deny, approve or allow"},
-		"bad effect":         {"rules:\n- name: a\n  then: permit\n", 3, "deny, approve or allow"},
-		"said twice":         {"data_dir: a\ndata_dir: b\n", 2, "twice"},
-		"a list":             {"grants: x\n", 1, "a list"},
-		"tls for http":       {res + "  tls: {ca: x}\n", 5, "there is no TLS"},
-		"not yaml":           {"a: [b\nc: d", 0, "not YAML"},
-		"bad opaque":         {res + "  allow_opaque: ['*']\n", 5, "name one media type"},
-		"bad kind":           {res + "  mask:\n    personal: [iban, shoe-size]\n", 6, "the kinds are payment-card, iban"},
-		"no kinds":           {res + "  mask: {personal: some}\n", 5, "true, false or a list of kinds"},
-		"empty kinds":        {res + "  mask: {personal: []}\n", 5, "true, false or a list of kinds"},
-		"an alias":           {"data_dir: &x a\nstate: *x\n", 2, "aliases"},
+		"unknown key":         {"data_dir: x\nlissen: {}\n", 2, `did you mean "listen"?`},
+		"unknown inner key":   {res + "  credentials: {}\n", 5, `did you mean "credential"?`},
+		"two of one name":     {res + "- name: a\n  protocol: http\n  address: http://u\n", 5, "line 2 has a resource of that name"},
+		"literal credential":  {res + "  credential: {header: X, value: hunter2-CANARY}\n", 5, "never written into this file"},
+		"literal bearer":      {res + "  credential:\n    bearer: hunter2-CANARY\n", 6, "never written into this file"},
+		"credential in URL":   {"resources:\n- {name: a, protocol: http, address: 'http://u:hunter2-CANARY@t'}\n", 2, "put them into credential"},
+		"two sources":         {res + "  credential: {bearer: {env: A, file: b}}\n", 5, "{env: NAME} or {file: PATH}"},
+		"two forms":           {res + "  credential: {bearer: {env: A}, header: X, value: {env: B}}\n", 5, "one of"},
+		"form without value":  {res + "  credential: {header: X}\n", 5, "needs value"},
+		"bad protocol":        {"resources:\n- {name: a, protocol: gopher, address: 'http://t'}\n", 2, "not known here"},
+		"bad address":         {"resources:\n- {name: a, protocol: http, address: 'ftp://t'}\n", 2, "is a URL such as"},
+		"no address":          {"resources:\n- {name: a, protocol: http}\n", 2, "address: http://"},
+		"bad name":            {"resources:\n- {name: A_b, protocol: http, address: 'http://t'}\n", 2, "small letters"},
+		"bad duration":        {"grants:\n- {groups: [a], resources: [b], for: 8}\n", 2, "written like 90s"},
+		"bad size":            {res + "  record: {body: 5 lots}\n", 5, "written like 4096"},
+		"bad listen":          {"listen:\n  web: here\n", 2, "written like 127.0.0.1:8443"},
+		"tls off in public":   {"listen: {web: 0.0.0.0:80}\ntls: {off: true}\n", 2, "could be read on the way"},
+		"half a pair":         {"tls: {cert: x}\n", 1, "belong together"},
+		"rule without then":   {"rules:\n- {name: a}\n", 2, "then: deny, approve or allow"},
+		"bad effect":          {"rules:\n- name: a\n  then: permit\n", 3, "deny, approve or allow"},
+		"said twice":          {"data_dir: a\ndata_dir: b\n", 2, "twice"},
+		"a list":              {"grants: x\n", 1, "a list"},
+		"tls for http":        {res + "  tls: {ca: x}\n", 5, "there is no TLS"},
+		"not yaml":            {"a: [b\nc: d", 0, "not YAML"},
+		"bad opaque":          {res + "  allow_opaque: ['*']\n", 5, "name one media type"},
+		"bad kind":            {res + "  mask:\n    personal: [iban, shoe-size]\n", 6, "the kinds are payment-card, iban"},
+		"no kinds":            {res + "  mask: {personal: some}\n", 5, "true, false or a list of kinds"},
+		"empty kinds":         {res + "  mask: {personal: []}\n", 5, "true, false or a list of kinds"},
+		"pg without database": {"resources:\n- {name: a, protocol: postgres, address: 'h:5432', credential: {user: u}}\n", 2, "database: NAME"},
+		"pg without login":    {"resources:\n- {name: a, protocol: postgres, address: 'h:5432', database: d}\n", 2, "how the gateway logs in"},
+		"pg with a URL":       {"resources:\n- {name: a, protocol: postgres, address: 'postgres://u:hunter2-CANARY@h', database: d, credential: {user: u}}\n", 2, "address is host:port"},
+		"pg tls mode":         {pg + ", tls: prefer}\n", 2, "a mode is verify-full"},
+		"pg session attrs":    {pg + ", target_session_attrs: fast}\n", 2, "read-write"},
+		"pg column":           {pg + ", mask: {columns: [token]}}\n", 2, "schema.table.column"},
+		"pg literal":          {"resources:\n- name: a\n  protocol: postgres\n  address: h:5432\n  database: d\n  credential: {user: u, password: hunter2-CANARY}\n", 6, "never written into this file"},
+		"pg with accounts":    {pg + ", accounts: [{user: x, certificate: true}]}\n", 2, "for ssh resources only"},
+		"http with database":  {res + "  database: d\n", 5, "for postgres resources only"},
+		"http with tls mode":  {res + "  tls: require\n", 5, "no TLS mode"},
+		"ssh without keys":    {"resources:\n- {name: a, protocol: ssh, address: 'h:22', credential: {user: u, certificate: true}}\n", 2, "how the target proves itself"},
+		"ssh two host keys":   {"resources:\n- {name: a, protocol: ssh, address: 'h:22', host_keys: {first_use: true, known_hosts: f}, credential: {user: u, certificate: true}}\n", 2, "one of known_hosts"},
+		"ssh two ways":        {"resources:\n- {name: a, protocol: ssh, address: 'h:22', host_keys: {first_use: true}, credential: {user: u, certificate: true, key: {file: k}}}\n", 2, "an ssh credential is one of"},
+		"ssh account twice":   {ss + ", accounts: [{user: u, certificate: true}]}\n", 2, "is there already"},
+		"ssh opaque":          {ss + ", allow_opaque: [all]}\n", 2, "rsync, git, files"},
+		"ssh forward":         {ss + ", forward: [x11]}\n", 2, "local (ssh -L"},
+		"ssh address":         {"resources:\n- {name: a, protocol: ssh, address: h, host_keys: {first_use: true}, credential: {user: u, certificate: true}}\n", 2, "address is host:port"},
+		"pg statement size":   {"postgres: {statement: 1KiB}\n", 1, "from 4KiB"},
+		"an alias":            {"data_dir: &x a\nstate: *x\n", 2, "aliases"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := config.Parse("weir.yaml", []byte(c.text))
@@ -97,6 +120,47 @@ func TestPersonal(t *testing.T) {
 		if err != nil || len(c.Resources[0].Mask.Personal) != want {
 			t.Errorf("%q: %v, %v", text, c, err)
 		}
+	}
+}
+
+func TestOtherProtocols(t *testing.T) {
+	const text = `resources:
+- {name: orders, protocol: postgres, address: "a:5432, b:5432", tls: require, database: orders, credential: {user: app, password: {file: pw}}, read_only: true, allow_function_call: true}
+- {name: local, protocol: postgres, address: /run/postgresql, tls: {mode: verify-full, ca: ca.pem}, database: x, credential: {user: app}}
+- name: web-1
+  protocol: ssh
+  address: 10.0.0.7:22
+  credential: {user: deploy, key: {file: k}, passphrase: {env: P}}
+  accounts: [{user: root, certificate: true}, {user: ops, password: {env: O}}]
+  host_keys: {first_use: true}
+  shell: false
+  forward: [local]
+  allow_opaque: [rsync]
+`
+	c, err := config.Parse("/etc/weir/weir.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Listen.Postgres != config.DefaultPostgres || c.Listen.SSH != config.DefaultSSH {
+		t.Errorf("listen: %+v", c.Listen)
+	}
+	pg, local, ssh := &c.Resources[0], &c.Resources[1], &c.Resources[2]
+	if !slices.Equal(pg.Hosts(), []string{"a:5432", "b:5432"}) || pg.TLS.Mode != "require" || pg.Credential.Password.File != "/etc/weir/pw" || local.TLS.CA != "/etc/weir/ca.pem" {
+		t.Errorf("%+v %+v", pg, local)
+	}
+	for _, x := range []struct {
+		got, want []string
+	}{
+		{pg.Noun().Exceptions, []string{"allow_function_call", "tls:require"}},
+		{local.Noun().Exceptions, nil},
+		{ssh.Noun().Exceptions, []string{"allow_opaque:rsync", "forward:local", "host_keys:first_use"}},
+	} {
+		if !slices.Equal(x.got, x.want) {
+			t.Errorf("exceptions %q, want %q", x.got, x.want)
+		}
+	}
+	if ssh.Credential.Key.File != "/etc/weir/k" || len(ssh.Accounts) != 2 || *ssh.Shell {
+		t.Errorf("%+v", ssh)
 	}
 }
 

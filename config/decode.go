@@ -85,6 +85,10 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 		d.problem(n.Line, path, "a credential is never written into this file; write {env: NAME} or {file: PATH}")
 		return
 	}
+	if t, ok := v.Addr().Interface().(*ResourceTLS); ok && n.Kind == yaml.ScalarNode {
+		t.Mode = n.Value
+		return
+	}
 	if v.Type() == typeOf[Personal]() {
 		d.personal(n, v, path)
 		return

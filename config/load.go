@@ -103,6 +103,14 @@ func (c *Config) complete() {
 	if c.Listen.Web == "" {
 		c.Listen.Web = DefaultWeb
 	}
+	for i := range c.Resources { // a protocol that is used has a listener
+		switch p := c.Resources[i].Protocol; {
+		case p == weir.Postgres && c.Listen.Postgres == "":
+			c.Listen.Postgres = DefaultPostgres
+		case p == weir.SSH && c.Listen.SSH == "":
+			c.Listen.SSH = DefaultSSH
+		}
+	}
 	if len(c.Web.Hosts) == 0 {
 		c.Web.Hosts = []string{"localhost"}
 	}
@@ -140,10 +148,13 @@ func (c *Config) paths(base string) {
 		abs(&r.TLS.CA)
 		abs(&r.TLS.Cert)
 		abs(&r.TLS.Key)
-		if r.Credential != nil {
-			ref(r.Credential.Value)
-			ref(r.Credential.Bearer)
-			ref(r.Credential.Password)
+		if r.HostKeys != nil {
+			abs(&r.HostKeys.KnownHosts)
+		}
+		for _, c := range r.credentials() {
+			for _, f := range []*Ref{c.Value, c.Bearer, c.Password, c.Key, c.Passphrase} {
+				ref(f)
+			}
 		}
 	}
 }
@@ -197,6 +208,9 @@ func (k *checker) check() {
 	if k.c.Limits.HeldBody > 64<<20 {
 		k.problem("limits.held_body", "must be at most 64MiB: a held body waits in memory")
 	}
+	if s := k.c.Postgres.Statement; s != 0 && (s < 4<<10 || s > 256<<20) {
+		k.problem("postgres.statement", "must be from 4KiB to 256MiB")
+	}
 	if h := k.c.Limits.Headers; h != 0 && (h < 4<<10 || h > 1<<20) {
 		k.problem("limits.headers", "must be from 4KiB to 1MiB")
 	}
@@ -207,7 +221,9 @@ func (k *checker) check() {
 
 func (k *checker) listen() {
 	c := k.c
-	for path, addr := range map[string]string{"listen.web": c.Listen.Web, "listen.metrics": c.Listen.Metrics} {
+	for path, addr := range map[string]string{
+		"listen.web": c.Listen.Web, "listen.postgres": c.Listen.Postgres, "listen.ssh": c.Listen.SSH, "listen.metrics": c.Listen.Metrics,
+	} {
 		if addr == "" {
 			continue
 		}
@@ -255,20 +271,15 @@ func (k *checker) resource(i int, names map[string]int) {
 	}
 	switch r.Protocol {
 	case weir.HTTP:
+		k.http(r, path)
+	case weir.Postgres:
+		k.postgres(r, path)
+	case weir.SSH:
+		k.ssh(r, path)
 	case "":
-		k.problem(path, "say which protocol the resource speaks: protocol: http")
+		k.problem(path, "say which protocol the resource speaks: protocol: http, postgres or ssh")
 	default:
-		k.problem(path+".protocol", "the protocol %q is not known here; http is", short(string(r.Protocol)))
-	}
-	k.address(r, path)
-	k.resourceTLS(r, path)
-	if r.Credential != nil {
-		k.credential(r, path+".credential")
-	}
-	for n, m := range r.AllowOpaque {
-		if m != "websocket-binary" && !mediaName.MatchString(m) {
-			k.problem(path+".allow_opaque["+strconv.Itoa(n)+"]", "name one media type, such as application/octet-stream, or websocket-binary")
-		}
+		k.problem(path+".protocol", "the protocol %q is not known here; http, postgres and ssh are", short(string(r.Protocol)))
 	}
 	for n, kind := range r.Mask.Personal {
 		if _, err := personal.New([]string{kind}); err != nil {
@@ -277,62 +288,6 @@ func (k *checker) resource(i int, names map[string]int) {
 	}
 	if r.Record.Body != nil && *r.Record.Body > maxRecord {
 		k.problem(path+".record.body", "at most 64MiB of a body can be recorded")
-	}
-}
-
-func (k *checker) address(r *Resource, path string) {
-	if r.Address == "" {
-		k.problem(path, "say where the target is: address: http://10.0.0.9:8080")
-		return
-	}
-	u, err := url.Parse(r.Address)
-	switch {
-	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		k.problem(path+".address", "an http resource's address is a URL such as http://10.0.0.9:8080")
-	case u.User != nil:
-		k.problem(path+".address", "the address holds a user or a password; put them into credential, as {env: NAME} or {file: PATH}")
-	case u.RawQuery != "" || u.Fragment != "":
-		k.problem(path+".address", "an address has no query and no fragment")
-	default:
-		r.url = u
-	}
-}
-
-func (k *checker) resourceTLS(r *Resource, path string) {
-	t := &r.TLS
-	if (t.Cert == "") != (t.Key == "") {
-		k.problem(path+".tls", "cert and key belong together")
-	}
-	if r.url != nil && r.url.Scheme == "http" && *t != (ResourceTLS{}) {
-		k.problem(path+".tls", "the address begins with http:, so there is no TLS; write https:, or leave tls out")
-	}
-}
-
-func (k *checker) credential(r *Resource, path string) {
-	c, forms := r.Credential, 0
-	for _, f := range []struct {
-		key, name string
-		value     *Ref
-		valueKey  string
-	}{{"header", c.Header, c.Value, "value"}, {"query", c.Query, c.Value, "value"}, {"cookie", c.Cookie, c.Value, "value"}, {"user", c.User, c.Password, "password"}} {
-		if f.name == "" {
-			continue
-		}
-		forms++
-		if f.value == nil {
-			k.problem(path, "%s needs %s: {env: NAME} or {file: PATH}", f.key, f.valueKey)
-		}
-	}
-	if c.Bearer != nil {
-		forms++
-	}
-	if forms != 1 || c.Password != nil && c.User == "" || c.Value != nil && (c.User != "" || c.Bearer != nil) {
-		k.problem(path, "a credential is one of {header: NAME, value: …}, {user: NAME, password: …}, {bearer: …}, {query: NAME, value: …}, {cookie: NAME, value: …}")
-	}
-	for key, ref := range map[string]*Ref{"value": c.Value, "bearer": c.Bearer, "password": c.Password} {
-		if ref != nil && (ref.Env == "") == (ref.File == "") {
-			k.problem(path+"."+key, "write {env: NAME} or {file: PATH}")
-		}
 	}
 }
 
@@ -356,6 +311,8 @@ const sample = `# Weir's configuration. Check it with: weir config check --confi
 data_dir: ./weir-data            # evidence, state, the gateway's own CA; relative to this file
 listen:
   web: 127.0.0.1:8443            # API, browsers and http resources
+  postgres: 127.0.0.1:15432      # left out: no listener, unless a resource needs one
+  ssh: 127.0.0.1:12222
 web:
   hosts: [localhost]             # a resource is reached at RESOURCE.localhost, and at /r/RESOURCE/
 tls: {}                          # empty: the gateway's own CA; or {cert: FILE, key: FILE}
@@ -365,8 +322,20 @@ resources:
     address: http://127.0.0.1:8080
     credential: {header: Authorization, value: {env: BILLING_AUTHORIZATION}}   # never written here
     record: {body: 64KiB}        # how much of each body the recording keeps
+  - name: orders
+    protocol: postgres
+    address: 10.0.0.5:5432       # several with commas between, or a socket's directory
+    tls: verify-full             # or {mode: verify-full, ca: FILE}
+    database: orders
+    credential: {user: app, password: {env: ORDERS_PASSWORD}}
+    mask: {columns: ["public.customers.iban"]}   # besides those whose name says it
+  - name: web-1
+    protocol: ssh
+    address: 10.0.0.7:22
+    credential: {user: deploy, key: {file: /etc/weir/deploy_ed25519}}
+    host_keys: {known_hosts: /etc/weir/known_hosts}
 grants:
-  - {groups: [developers], resources: ["billing-*"], for: 8h}
+  - {groups: [developers], resources: ["billing-*", orders, web-1], for: 8h}
 rules:                           # deny beats approve beats allow; the first that matches inside an effect decides
   - {name: no-admin, match: {paths: ["/admin/**"]}, then: deny}
   - {name: reflect, match: {catalog: "introspection:approve"}, then: approve, approvers: {groups: [managers], count: 1}, within: 15m}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"weir"
+	"weir/config"
 	"weir/mask"
 	"weir/mask/personal"
 )
@@ -23,7 +24,9 @@ type FilterOptions struct {
 	Disable []string // detectors not to use
 	// Personal lists kinds of personal data to mask, too; "all" is all of them. Nil is none.
 	Personal []string
-	Key      []byte // of the fingerprints, at least 16 bytes; nil takes a new one, so that no two runs give the same
+	// Config is a file whose mask section says more: names, detectors to leave out and detectors of the user's own. "" is none.
+	Config string
+	Key    []byte // of the fingerprints, at least 16 bytes; nil takes a new one, so that no two runs give the same
 }
 
 // Filter masks files and streams outside of a gateway. It is safe for concurrent use.
@@ -67,7 +70,19 @@ func NewFilter(o FilterOptions) (*Filter, error) {
 			return nil, err
 		}
 	}
-	engine, err := mask.New(mask.Config{Fields: o.Fields, Disable: o.Disable, Key: o.Key})
+	rules := mask.Config{Fields: o.Fields, Disable: o.Disable, Key: o.Key}
+	if o.Config != "" {
+		cfg, err := config.Load(o.Config)
+		if err != nil {
+			return nil, err
+		}
+		if rules.Custom, err = customDetectors(cfg, o.Config); err != nil {
+			return nil, err
+		}
+		rules.Fields = append(slices.Clone(cfg.Mask.Fields), o.Fields...)
+		rules.Disable = append(slices.Clone(cfg.Mask.Detectors.Disable), o.Disable...)
+	}
+	engine, err := mask.New(rules)
 	if err != nil {
 		return nil, err
 	}

@@ -71,6 +71,28 @@ func TestMaskCommand(t *testing.T) {
 	}
 }
 
+func TestMaskByAConfiguration(t *testing.T) {
+	dir := t.TempDir()
+	plant(t, dir, map[string]string{
+		"weir.yaml": "mask:\n  fields: [corp_ticket]\n  detectors:\n    disable: [url-password]\n    custom:\n    - {name: acme-token, regex: 'acme_[a-z0-9]{16}'}\n",
+		"bad.yaml":  "mask:\n  detectors:\n    custom:\n    - {name: acme-token, regex: '('}\n",
+	})
+	const in = "see acme_0a1b2c3d4e5f6g7h\ncorp_ticket: abc1\n"
+	if got := maskIn(t, dir, in); !strings.Contains(got.out, "acme_0a1b") || !strings.Contains(got.out, "abc1") {
+		t.Errorf("without the configuration: %q", got.out)
+	}
+	got := maskIn(t, dir, in, "--config", "weir.yaml")
+	if got.code != 0 || !strings.HasPrefix(got.out, "see [masked:acme-token:") || strings.Contains(got.out, "abc1") {
+		t.Errorf("%d %q %s", got.code, got.out, got.err)
+	}
+	if got := maskIn(t, dir, in, "--config", "bad.yaml"); got.code != 2 || !strings.Contains(got.err, "bad.yaml:4") || got.out != "" {
+		t.Errorf("%d %q %s", got.code, got.out, got.err)
+	}
+	if got := maskIn(t, dir, in, "--config", "none.yaml"); got.code != 2 || !strings.Contains(got.err, "does not exist") {
+		t.Errorf("%d %s", got.code, got.err)
+	}
+}
+
 func TestMaskExitCodes(t *testing.T) {
 	dir := t.TempDir()
 	plant(t, dir, map[string]string{"clean": "x\n", "dirty": "password=hunter2\n", "tree/a/dirty": "password=hunter2\n", "tree/b": "x\n", "calm/b": "x\n"})

@@ -107,7 +107,7 @@ func verify(dataDir, key string) (*service.Evidence, error) {
 
 // maskWith prepares to mask inputs as o says.
 func maskWith(o cli.MaskOptions) (cli.MaskFunc, error) {
-	f, err := server.NewFilter(server.FilterOptions{Format: o.Format, Fields: o.Fields, Disable: o.Disable, Personal: o.Personal})
+	f, err := server.NewFilter(server.FilterOptions{Format: o.Format, Fields: o.Fields, Disable: o.Disable, Personal: o.Personal, Config: o.Config})
 	if err != nil {
 		return nil, err
 	}

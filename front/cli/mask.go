@@ -17,6 +17,7 @@ type MaskOptions struct {
 	Format          string
 	Fields, Disable []string
 	Personal        []string // kinds of personal data, or all
+	Config          string   // file whose mask section is used, too; "" is none
 }
 
 // MaskFunc copies in to out with all secrets masked and returns how many of each kind there were, whatever the error. name is
@@ -32,6 +33,7 @@ type maskCmd struct {
 	Field      []string `help:"Another name whose values are secret; may be repeated." placeholder:"NAME"`
 	Disable    []string `help:"A detector not to use; may be repeated." placeholder:"KIND"`
 	Personal   []string `help:"A kind of personal data to mask, too, or all; may be repeated." placeholder:"KIND"`
+	Config     string   `help:"Mask as the mask section of a configuration says, detectors of your own included." placeholder:"FILE" type:"path"`
 	Summary    bool     `help:"Tell on standard error how many values of which kind were masked."`
 	ExitCode   int      `help:"Exit code when anything was masked, for checks in CI." default:"0" placeholder:"N"`
 }
@@ -60,7 +62,7 @@ func (c *maskCmd) Run(g *Globals) error {
 	if err != nil {
 		return err
 	}
-	m, err := g.local.Mask(MaskOptions{Format: c.Format, Fields: c.Field, Disable: c.Disable, Personal: c.Personal})
+	m, err := g.local.Mask(MaskOptions{Format: c.Format, Fields: c.Field, Disable: c.Disable, Personal: c.Personal, Config: c.Config})
 	if err != nil {
 		return usage(err.Error())
 	}

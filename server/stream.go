@@ -1,0 +1,107 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+)
+
+// maxStreams bounds the connections of one listener that is not the web's.
+const maxStreams = 20_000
+
+// streams serves the connections of one listener, each by its own goroutine, and knows those that live.
+type streams struct {
+	name  string
+	ln    net.Listener
+	serve func(ctx context.Context, conn net.Conn)
+	log   *slog.Logger
+
+	mu     sync.Mutex
+	closed bool
+	live   map[net.Conn]struct{}
+	done   sync.WaitGroup
+}
+
+// run accepts until the listener is closed. The error is nil then.
+func (s *streams) run(ctx context.Context) error {
+	for wait := 5 * time.Millisecond; ; {
+		conn, err := s.ln.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil { // out of descriptors, or the client is gone already
+			s.log.LogAttrs(ctx, slog.LevelWarn, "a connection could not be accepted", slog.String("listener", s.name), slog.String("error", err.Error()))
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(wait):
+			}
+			wait = min(2*wait, time.Second)
+			continue
+		}
+		wait = 5 * time.Millisecond
+		if !s.add(conn) {
+			_ = conn.Close()
+			continue
+		}
+		go func() {
+			defer s.remove(conn)
+			defer func() {
+				if r := recover(); r != nil {
+					s.log.LogAttrs(ctx, slog.LevelError, "an engine panicked; its connection was closed", slog.String("listener", s.name), slog.String("panic", fmt.Sprintf("%T", r)))
+				}
+			}()
+			s.serve(ctx, conn)
+		}()
+	}
+}
+
+func (s *streams) add(conn net.Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || len(s.live) >= maxStreams {
+		return false
+	}
+	if s.live == nil {
+		s.live = make(map[net.Conn]struct{})
+	}
+	s.live[conn] = struct{}{}
+	s.done.Add(1)
+	return true
+}
+
+func (s *streams) remove(conn net.Conn) {
+	_ = conn.Close()
+	s.mu.Lock()
+	delete(s.live, conn)
+	s.mu.Unlock()
+	s.done.Done()
+}
+
+// stop closes the listener, waits for what runs until ctx ends, closes the rest and waits for their goroutines.
+func (s *streams) stop(ctx context.Context) {
+	_ = s.ln.Close()
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	ended := make(chan struct{})
+	go func() {
+		s.done.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	for conn := range s.live {
+		_ = conn.Close()
+	}
+	s.mu.Unlock()
+	<-ended
+}

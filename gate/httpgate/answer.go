@@ -10,6 +10,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"weir"
+	"weir/gate/wire"
 )
 
 // pictureHead is how many bytes of a picture are looked at before it may pass.
@@ -45,6 +46,9 @@ type reply struct {
 	content content
 }
 
+// longBody is the length in bytes from which a body is read in larger parts: fewer system calls for each of its bytes.
+const longBody = 1 << 20
+
 // answer looks into the target's answer, masks it, and passes it on. The refusal it returns is not recorded yet; when the answer has
 // begun already the connection is cut instead.
 func (c *call) answer(resp *http.Response) *weir.Denied {
@@ -65,6 +69,8 @@ func (c *call) answer(resp *http.Response) *weir.Denied {
 	size := maxCollected
 	if small {
 		size = int(resp.ContentLength) + sniffLen // room to see the end
+	} else if resp.ContentLength > longBody && !e.bodyless {
+		size = wire.Huge
 	}
 	buf := c.h.buffers.Get(size)
 	defer c.h.buffers.Put(buf)

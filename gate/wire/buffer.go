@@ -9,19 +9,23 @@ import "sync"
 const (
 	Small = 4 << 10
 	Large = 64 << 10
+	Huge  = 256 << 10
 )
 
 // Buffer is a pooled buffer. B may be resliced and replaced freely by its owner.
 type Buffer struct{ B []byte }
 
-// Pool hands out buffers of two size classes. The zero value is ready.
-type Pool struct{ small, large sync.Pool }
+// Pool hands out buffers of three size classes. The zero value is ready.
+type Pool struct{ small, large, huge sync.Pool }
 
 // Get returns a buffer of length 0 and at least size bytes capacity. Its old contents are
 // not cleared; nothing beyond len may be read.
 func (p *Pool) Get(size int) *Buffer {
 	pool, class := &p.small, Small
-	if size > Small {
+	switch {
+	case size > Large:
+		pool, class = &p.huge, Huge
+	case size > Small:
 		pool, class = &p.large, Large
 	}
 	if b, ok := pool.Get().(*Buffer); ok && cap(b.B) >= size {
@@ -35,10 +39,12 @@ func (p *Pool) Get(size int) *Buffer {
 // grown far beyond their class are left to the garbage collector.
 func (p *Pool) Put(b *Buffer) {
 	switch c := cap(b.B); {
-	case c < Small || c > 4*Large:
+	case c < Small || c > 4*Huge:
 	case c < Large:
 		p.small.Put(b)
-	default:
+	case c < Huge:
 		p.large.Put(b)
+	default:
+		p.huge.Put(b)
 	}
 }

@@ -72,7 +72,7 @@ func (s *Set) holdPlain(b []byte) int {
 	if x := s.long; x != nil {
 		for i := max(0, len(b)-s.maxLen+1); i+8 <= len(b); i += 8 {
 			w := binary.LittleEndian.Uint64(b[i:])
-			if h := w * mix >> (x.shift & 63); x.filter[h>>6]>>(h&63)&1 == 0 {
+			if !x.has(w) {
 				continue
 			}
 			if start := s.goesOn(x, b, i, w); start >= 0 {

@@ -19,7 +19,9 @@ const (
 type index struct {
 	width, head int
 
-	filter []uint64 // bitmap over a hash of the window
+	// filter has two bits for each window, both in the word that a hash of the window names: the cache that holds a small filter
+	// is worth more than the second look.
+	filter []uint64
 	shift  uint8
 	// masks says, by another hash of the window, at which offsets in patterns it stands.
 	masks     []uint8
@@ -62,7 +64,7 @@ func newIndex(s *Set, width, head int, chosen func(p *pattern) bool) *index {
 			windows += width + 1<<8*max(0, 2*width-1-int(p.size))
 		}
 	}
-	x.filter, x.shift = table[uint64](max(6, log2(64*windows)), 6, 26)
+	x.filter, x.shift = table[uint64](max(7, log2(16*windows)), 6, 26)
 	x.masks, x.maskShift = table[uint8](log2(2*windows), 0, 24)
 	x.slots, x.slotShift = table[int32](log2(2*len(x.groups)), 0, 30)
 	for n, g := range x.groups {
@@ -95,15 +97,15 @@ func (x *index) put(text []byte) {
 }
 
 func (x *index) putWindow(w uint64, offset int) {
-	h := w * mix >> (x.shift & 63)
-	x.filter[h>>6] |= 1 << (h & 63)
+	h := w * mix
+	x.filter[h>>(x.shift&63)] |= 1<<(h>>firstBit&63) | 1<<(h>>secondBit&63)
 	x.masks[x.maskAt(w)] |= 1 << offset
 }
 
-// table makes a table for 1<<n entries of a bit, with 1<<unit of them in an element, and the shift that makes a 64-bit hash an entry.
+// table makes a table for 1<<n entries of a bit, with 1<<unit of them in an element, and the shift that makes a 64-bit hash the place of an element.
 func table[E uint8 | int32 | uint64](n, unit, most int) ([]E, uint8) {
-	n = min(n, most)
-	return make([]E, 1<<(n-unit)), uint8(64 - n)
+	n = min(n, most) - unit
+	return make([]E, 1<<n), uint8(64 - n)
 }
 
 func log2(n int) int { return bits.Len(uint(n - 1)) }
@@ -165,9 +167,22 @@ func (s *Set) behind(from, to int, b []byte) int {
 	return from + sort.Search(to-from, func(i int) bool { return after(from + i) })
 }
 
+// Places in a window's hash of the six bits that name its bits of the filter. The highest name the word, at most 20 of them.
+const (
+	firstBit  = 38
+	secondBit = 32
+)
+
+// has reports whether w may be a window.
+func (x *index) has(w uint64) bool {
+	h := w * mix
+	v := x.filter[h>>(x.shift&63)]
+	return v>>(h>>firstBit&63)&(v>>(h>>secondBit&63))&1 != 0
+}
+
 // probe appends the patterns that have the window w, which stands at b[i:].
 func (s *Set) probe(dst []Span, x *index, b []byte, i int, w uint64) []Span {
-	if h := w * mix >> (x.shift & 63); x.filter[h>>6]>>(h&63)&1 == 0 {
+	if !x.has(w) {
 		return dst
 	}
 	for m := x.masks[x.maskAt(w)]; m != 0; {
@@ -193,11 +208,11 @@ func (s *Set) findLong(dst []Span, b []byte) []Span {
 	i := 0
 	for ; i+32 <= len(b); i += 32 {
 		c := b[i : i+32 : i+32]
-		h0 := binary.LittleEndian.Uint64(c) * mix >> shift
-		h1 := binary.LittleEndian.Uint64(c[8:]) * mix >> shift
-		h2 := binary.LittleEndian.Uint64(c[16:]) * mix >> shift
-		h3 := binary.LittleEndian.Uint64(c[24:]) * mix >> shift
-		if (filter[h0>>6]>>(h0&63)|filter[h1>>6]>>(h1&63)|filter[h2>>6]>>(h2&63)|filter[h3>>6]>>(h3&63))&1 != 0 {
+		h0, h1 := binary.LittleEndian.Uint64(c)*mix, binary.LittleEndian.Uint64(c[8:])*mix
+		h2, h3 := binary.LittleEndian.Uint64(c[16:])*mix, binary.LittleEndian.Uint64(c[24:])*mix
+		v0, v1, v2, v3 := filter[h0>>shift], filter[h1>>shift], filter[h2>>shift], filter[h3>>shift]
+		if (v0>>(h0>>firstBit&63)&(v0>>(h0>>secondBit&63))|v1>>(h1>>firstBit&63)&(v1>>(h1>>secondBit&63))|
+			v2>>(h2>>firstBit&63)&(v2>>(h2>>secondBit&63))|v3>>(h3>>firstBit&63)&(v3>>(h3>>secondBit&63)))&1 != 0 {
 			for k := i; k < i+32; k += 8 {
 				dst = s.probe(dst, x, b, k, x.load(b[k:]))
 			}
@@ -217,11 +232,10 @@ func (s *Set) findShort(dst []Span, b []byte) []Span {
 	for ; i+16 <= len(b); i += 16 {
 		c := b[i : i+16 : i+16]
 		w0, w1 := binary.LittleEndian.Uint64(c), binary.LittleEndian.Uint64(c[8:])
-		h0 := w0 & 0xffffffff * mix >> shift
-		h1 := w0 >> 32 * mix >> shift
-		h2 := w1 & 0xffffffff * mix >> shift
-		h3 := w1 >> 32 * mix >> shift
-		if (filter[h0>>6]>>(h0&63)|filter[h1>>6]>>(h1&63)|filter[h2>>6]>>(h2&63)|filter[h3>>6]>>(h3&63))&1 != 0 {
+		h0, h1, h2, h3 := w0&0xffffffff*mix, w0>>32*mix, w1&0xffffffff*mix, w1>>32*mix
+		v0, v1, v2, v3 := filter[h0>>shift], filter[h1>>shift], filter[h2>>shift], filter[h3>>shift]
+		if (v0>>(h0>>firstBit&63)&(v0>>(h0>>secondBit&63))|v1>>(h1>>firstBit&63)&(v1>>(h1>>secondBit&63))|
+			v2>>(h2>>firstBit&63)&(v2>>(h2>>secondBit&63))|v3>>(h3>>firstBit&63)&(v3>>(h3>>secondBit&63)))&1 != 0 {
 			for k := i; k < i+16; k += 4 {
 				dst = s.probe(dst, x, b, k, x.load(b[k:]))
 			}

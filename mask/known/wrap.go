@@ -104,6 +104,9 @@ func skipBreak(b []byte, i int) (at int, ok bool) {
 	return i, true
 }
 
+// softTable has the soft breaks of quoted-printable (RFC 2045, section 6.7).
+var softTable = [2][]byte{[]byte("=\n"), []byte("=\r\n")}
+
 // softBreak reads lines of quoted-printable.
 func softBreak(b []byte, from int) (end, next int, ok, open bool) {
 	for i := from; ; i++ {
@@ -150,10 +153,8 @@ func (s *Set) findWrapped(dst []Span, b []byte, from int) []Span {
 			i = end - 1
 		}
 	}
-	if at := bytes.IndexByte(b[from:], '='); at >= 0 {
-		if _, _, ok, _ := softBreak(b, from+at); ok {
-			dst, _ = s.findChain(dst, b, from, softBreak)
-		}
+	if bytes.Contains(b[from:], softTable[0]) || bytes.Contains(b[from:], softTable[1]) {
+		dst, _ = s.findChain(dst, b, from, softBreak)
 	}
 	return dst
 }

@@ -22,6 +22,7 @@ const (
 type level struct {
 	object bool
 	strong bool // inside the value of a name that says secret
+	key    bool // a JSON Web Key
 	pair   field.Strength
 	names  int32 // where in jsonWriter.names those begin that stand in it
 }

@@ -294,3 +294,25 @@ func TestALongSecretInJSONCountsItsBytes(t *testing.T) {
 		t.Errorf("%d bytes: %.100s", tally.Bytes(), out.String())
 	}
 }
+
+// TestPrivateKeysInJSON masks the private parts of JSON Web Keys, in whatever order their members come, and nothing else.
+func TestPrivateKeysInJSON(t *testing.T) {
+	const d, k = "n4EPtAOCc9AlkeQHPzHStgAbgs7bTZLwUBZdR8_KuKPEHLd4rHVTeT", "GawgguFyGrWKav7AX4VKUg1oR5Ys2dLq8uEwZx3bNcM"
+	for name, c := range map[string]struct{ in, want string }{
+		"an elliptic curve's": {`{"kty":"EC","crv":"P-256","x":"` + k + `","d":"` + d + `","kid":"1"}`, `{"kty":"EC","crv":"P-256","x":"` + k + `","d":"[masked:jwk]","kid":"1"}`},
+		"sorted":              {`{"alg":"RS256","d":"` + d + `","kty":"RSA","n":"` + d + `","p":"` + k + `","q":"` + k + `"}`, `{"alg":"RS256","d":"[masked:jwk]","kty":"RSA","n":"` + d + `","p":"[masked:jwk]","q":"[masked:jwk]"}`},
+		"symmetric":           {`{"kty":"oct","k":"` + k[:22] + `"}`, `{"kty":"oct","k":"[masked:jwk]"}`},
+		"in a set":            {`{"keys":[{"kty":"OKP","d":"` + k + `"},{"d":"short","q":"a question"}]}`, `{"keys":[{"kty":"OKP","d":"[masked:jwk]"},{"d":"short","q":"a question"}]}`},
+		"a drawing":           {`{"d":"M10 10 L20 20 C10 10 20 20 30 30 Z M1 1 L2 2 Z","k":"v"}`, ""},
+		"a digest":            {`{"d":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}`, ""},
+		"words":               {`{"q":"how-to-mask-everything-that-is-secret-in-what-comes-back"}`, ""},
+		"another object's":    {`[{"kty":"EC"},{"q":"Zt5Xq8Wn3Rv6Lk1PdZt5Xq8"}]`, ""},
+	} {
+		if c.want == "" {
+			c.want = c.in
+		}
+		if got := short(run(t, masker(t), weir.FormatJSON, c.in, func() int { return 7 })); got != c.want {
+			t.Errorf("%s: got %s, want %s", name, got, c.want)
+		}
+	}
+}

@@ -20,8 +20,10 @@ const (
 type says uint8
 
 const (
-	valued says = 4 // it is "value", and a sibling's value says what it is
-	naming says = 8 // it is "name" or its like
+	valued says = 4  // it is "value", and a sibling's value says what it is
+	naming says = 8  // it is "name" or its like
+	member says = 16 // a private part of a JSON Web Key may have that name (RFC 7518, section 6)
+	ofKey  says = 32 // only such keys have it
 )
 
 func (s says) strength() field.Strength { return field.Strength(s & 3) }
@@ -57,6 +59,7 @@ func (j *jsonWriter) name(plain []byte, look bool) {
 	if len(plain) <= 13 && isNaming(string(plain)) {
 		j.key |= naming
 	}
+	j.key |= keyPart(plain)
 	if len(plain) >= shortest {
 		j.look(plain, look)
 	}
@@ -67,6 +70,40 @@ func (j *jsonWriter) name(plain []byte, look bool) {
 		c.says = j.key
 		j.follow(at)
 	}
+}
+
+// keyPart tells names of JSON Web Keys.
+func keyPart(name []byte) says {
+	if len(name) <= 3 {
+		switch string(name) {
+		case "d", "p", "q", "dp", "dq", "qi", "k":
+			return member
+		case "kty", "crv":
+			return ofKey
+		}
+	}
+	return 0
+}
+
+const (
+	shortKeyPart = 22 // characters of 16 bytes in base64url: no key is shorter
+	longKeyPart  = 43 // of 32 bytes: a private part of an elliptic curve's key
+)
+
+// keyPartHeld reports whether a value under the name of a private part of a JSON Web Key is one. Where nothing has told yet that the object is a key, only a
+// long one is believed.
+func (j *jsonWriter) keyPartHeld(plain []byte) bool {
+	if len(plain) < shortKeyPart || !j.in.key && len(plain) < longKeyPart {
+		return false
+	}
+	var upper, lower bool
+	for _, c := range plain {
+		upper, lower = upper || c >= 'A' && c <= 'Z', lower || c >= 'a' && c <= 'z'
+		if !(c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' || c == '-' || c == '_') {
+			return false
+		}
+	}
+	return j.in.key || upper && lower && field.Opaque(plain) && field.Gibberish(plain) // not a digest in hexadecimal
 }
 
 // follow notes that the name at this place in the cache came behind the last one.
@@ -162,8 +199,12 @@ func (j *jsonWriter) value(plain []byte, look bool) {
 	if j.key&naming != 0 {
 		j.remember(plain)
 	}
+	j.in.key = j.in.key || j.key&ofKey != 0
+	part := j.key&member != 0 && j.keyPartHeld(plain)
 	j.key = 0
 	switch {
+	case part:
+		j.found = append(j.found, edit{start: 0, end: len(plain), kind: "jwk", value: plain})
 	case secret(strength, plain):
 		n := scheme(plain)
 		j.found = append(j.found, edit{start: n, end: len(plain), kind: "field", value: plain[n:]})

@@ -28,6 +28,9 @@ var recordKindNames = [...]string{
 	"answer-end", "client-message", "target-message", "session-end", "answer-error", "resize", "file",
 }
 
+// Known reports whether there is such a kind.
+func (k RecordKind) Known() bool { return k != RecordInvalid && int(k) < len(recordKindNames) }
+
 // String returns the kind's name as exports spell it.
 func (k RecordKind) String() string {
 	if int(k) < len(recordKindNames) {

@@ -80,7 +80,7 @@ func New(ctx context.Context, j *journal.Journal) (*Store, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read the index of recordings: %w", err)
 		}
-		if e.Kind > journal.Kind(weir.RecordSessionEnd) {
+		if !weir.RecordKind(e.Kind).Known() {
 			continue
 		}
 		rec, err := Decode(uint8(e.Kind), e.Time, e.Payload)
@@ -99,7 +99,7 @@ func New(ctx context.Context, j *journal.Journal) (*Store, error) {
 
 // Record puts one entry into the journal. When it returns without an error the death of the process does not lose it.
 func (s *Store) Record(_ context.Context, r *weir.Record) error {
-	if r.Session == "" || r.Kind == weir.RecordInvalid || r.Kind > weir.RecordSessionEnd {
+	if r.Session == "" || !r.Kind.Known() {
 		return errors.New("record without session or kind")
 	}
 	buf, _ := s.buffers.Get().(*[]byte)
@@ -259,7 +259,7 @@ func (s *Store) Entries(ctx context.Context, id weir.SessionID, each func(seq ui
 		if x.last.Before(e.Position) {
 			return nil
 		}
-		if e.Kind > journal.Kind(weir.RecordSessionEnd) || string(sessionOf(e.Payload)) != string(x.ID) {
+		if !weir.RecordKind(e.Kind).Known() || string(sessionOf(e.Payload)) != string(x.ID) {
 			continue
 		}
 		rec, err := Decode(uint8(e.Kind), e.Time, e.Payload)

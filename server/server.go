@@ -80,6 +80,7 @@ type Server struct {
 	metrics   *metrics
 
 	authority *ca.Authority // nil when the certificate is somebody else's
+	sshCA     *ca.SSH
 	keeper    atomic.Pointer[ca.Keeper]
 	draining  atomic.Bool
 	reloadMu  sync.Mutex
@@ -154,6 +155,9 @@ func (s *Server) openData(ctx context.Context) error {
 			return err
 		}
 	}
+	if s.sshCA, err = ca.OpenSSH(filepath.Join(dir, keysDir), s.opt.Now); err != nil {
+		return err
+	}
 	s.state, err = state.Open(ctx, filepath.Join(dir, "state.db"), s.opt.Now)
 	return err
 }
@@ -218,7 +222,7 @@ func (s *Server) assemble(ctx context.Context) error {
 		},
 		OnRevoke:     func(r identity.Revocation) { s.gate.End(r.Matches, r.Reason) },
 		Entitlements: s.now.Load().entitlements,
-		MaxSession:   time.Duration(s.cfg.Identity.MaxSession),
+		MaxSession:   time.Duration(s.cfg.Identity.MaxSession), DecoyKey: s.maskKey,
 	})
 	if err != nil {
 		return err
@@ -256,7 +260,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	}
 	s.service, err = service.New(service.Parts{
 		Identity: s.identity, Approvals: s.approvals, Gate: s.gate, Records: records, Audit: s.audit, Policy: &s.plan,
-		Resources: s.views, CA: s.caPath, Verify: s.verify, Now: s.opt.Now,
+		Resources: s.views, CA: s.caPath, ClientCA: s.authority, SSHCA: s.sshCA, Verify: s.verify, Now: s.opt.Now,
 		Mask: func(name, text string) string { return maskText(s.now.Load().masker, name, text) },
 	})
 	if err != nil {

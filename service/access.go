@@ -2,9 +2,6 @@ package service
 
 import (
 	"context"
-	"net/url"
-	"strconv"
-	"strings"
 	"time"
 
 	"weir"
@@ -16,7 +13,10 @@ import (
 type ResourceView struct {
 	Name     string        `json:"name"`
 	Protocol weir.Protocol `json:"protocol"`
-	URL      string        `json:"url"`
+	URL      string        `json:"url" doc:"for other protocols than http without the login"`
+	Host     string        `json:"host,omitempty"`
+	Port     int           `json:"port,omitempty"`
+	Database string        `json:"database,omitempty"`
 	Hosts    []string      `json:"hosts,omitempty"`
 	// Expires is when access that begins now ends; absent for administrators who have none themselves.
 	Expires    *time.Time `json:"expires,omitempty"`
@@ -27,7 +27,7 @@ type ResourceView struct {
 func (s *Service) Resources(ctx context.Context, who *weir.Identity) ([]ResourceView, error) {
 	out := []ResourceView{}
 	for _, r := range s.p.Resources() {
-		v := ResourceView{Name: r.Name, Protocol: r.Protocol, URL: r.URL.String(), Hosts: r.Hosts, Exceptions: r.Exceptions}
+		v := ResourceView{Name: r.Name, Protocol: r.Protocol, URL: r.address(""), Hosts: r.Hosts, Host: r.Host, Port: r.Port, Database: r.Database, Exceptions: r.Exceptions}
 		expires, reach, err := s.p.Identity.CanReach(ctx, who, r.Name)
 		if err != nil {
 			return nil, err
@@ -72,7 +72,9 @@ type Access struct {
 	Database string            `json:"database"`
 	Expires  time.Time         `json:"expires"`
 	URL      string            `json:"url"`
-	Command  string            `json:"command" doc:"the native command, ready to paste"`
+	Command  string            `json:"command" doc:"the native command, ready to paste; but for http it asks for the secret"`
+	CAFile   string            `json:"ca_file,omitempty" doc:"certificate that clients trust the gateway by, on the gateway's machine"`
+	CA       string            `json:"ca,omitempty" doc:"the same, in PEM"`
 }
 
 // Access issues an access key for one resource, for the caller or (administrators) for another user.
@@ -98,46 +100,24 @@ func (s *Service) Access(ctx context.Context, who *weir.Identity, resource, as s
 	a := Access{ID: cred.ID, Resource: cred.Resource, User: name, Login: cred.Login, Expires: cred.Expires}
 	for _, r := range s.p.Resources() {
 		if r.Name == cred.Resource {
-			a.Protocol, a.URL = r.Protocol, r.URL.String()
-			a.Host, a.Port = r.URL.Hostname(), portOf(r.URL)
+			a.Protocol, a.URL, a.Host, a.Port, a.Database = r.Protocol, r.address(cred.Login), r.Host, r.Port, r.Database
+			if r.URL != nil {
+				a.Host, a.Port = r.URL.Hostname(), portOf(r.URL)
+			}
 		}
 	}
+	if a.CAFile = s.p.CA(); a.CAFile != "" {
+		a.CA = s.caText()
+	}
 	a.Secret, _ = issued.Show()
-	a.Command = s.command(&a)
+	a.Command = command(&a)
 	return a, nil
-}
-
-func portOf(u *url.URL) int {
-	if p, err := strconv.Atoi(u.Port()); err == nil {
-		return p
-	}
-	if u.Scheme == "http" {
-		return 80
-	}
-	return 443
-}
-
-// command is what a user pastes into a shell. curl hides what stands after -u from the process list.
-func (s *Service) command(a *Access) string {
-	var b strings.Builder
-	b.WriteString("curl")
-	if ca := s.p.CA(); ca != "" && strings.HasPrefix(a.URL, "https:") {
-		b.WriteString(" --cacert " + shellQuote(ca))
-	}
-	b.WriteString(" -u " + shellQuote(a.Login+":"+a.Secret) + " " + shellQuote(a.URL))
-	return b.String()
-}
-
-func shellQuote(s string) string {
-	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:@%+=,") == "" {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // Credential is a token or an access key without its secret.
 type Credential struct {
 	ID        weir.CredentialID `json:"id"`
+	Type      string            `json:"type" enum:"token,access_key,browser,ssh_key,ssh_cert,client_cert"`
 	User      string            `json:"user"`
 	Name      string            `json:"name,omitempty"`
 	Resource  string            `json:"resource,omitempty"`
@@ -146,12 +126,15 @@ type Credential struct {
 	CreatedBy string            `json:"created_by"`
 	Expires   time.Time         `json:"expires"`
 	LastUsed  *time.Time        `json:"last_used,omitempty"`
+	// Serial and Fingerprint are of certificates; the latter of the key in one for SSH.
+	Serial      uint64 `json:"serial,omitempty"`
+	Fingerprint string `json:"fingerprint,omitempty"`
 }
 
 func viewCredential(c *identity.Credential) Credential {
 	v := Credential{
-		ID: c.ID, User: c.UserName, Name: c.Name, Resource: c.Resource, Login: c.Login,
-		Created: c.Created, CreatedBy: c.CreatedBy, Expires: c.Expires,
+		ID: c.ID, Type: string(c.Type), User: c.UserName, Name: c.Name, Resource: c.Resource, Login: c.Login,
+		Created: c.Created, CreatedBy: c.CreatedBy, Expires: c.Expires, Serial: c.Serial, Fingerprint: c.Fingerprint(),
 	}
 	if !c.LastUsed.IsZero() {
 		v.LastUsed = &c.LastUsed
@@ -202,6 +185,10 @@ func (s *Service) Keys(ctx context.Context, who *weir.Identity, user string) ([]
 type lister func(ctx context.Context, user weir.UserID) ([]identity.Credential, error)
 
 func (s *Service) credentials(ctx context.Context, who *weir.Identity, user, action string, list lister) ([]Credential, error) {
+	return listOwned(ctx, s, who, user, action, list, viewCredential)
+}
+
+func listOwned[T any](ctx context.Context, s *Service, who *weir.Identity, user, action string, list lister, view func(*identity.Credential) T) ([]T, error) {
 	var id weir.UserID
 	var err error
 	if user == "*" || user == "" && who.Method == weir.AdminSocket {
@@ -213,14 +200,14 @@ func (s *Service) credentials(ctx context.Context, who *weir.Identity, user, act
 		return nil, err
 	}
 	all, err := list(ctx, id)
-	out := make([]Credential, 0, len(all))
+	out := make([]T, 0, len(all))
 	for i := range all {
-		out = append(out, viewCredential(&all[i]))
+		out = append(out, view(&all[i]))
 	}
 	return out, err
 }
 
-// Revoke revokes a token or an access key by its id or login name and ends the sessions that live by it. Owners and
+// Revoke revokes a token, an access key, an SSH key or a certificate by its id or login name and ends the sessions that live by it. Owners and
 // administrators may.
 func (s *Service) Revoke(ctx context.Context, who *weir.Identity, name string) (Credential, error) {
 	c, err := s.p.Identity.Credential(ctx, name)
@@ -233,14 +220,16 @@ func (s *Service) Revoke(ctx context.Context, who *weir.Identity, name string) (
 	e := s.event(who, "credential.revoke", attr("credential", string(c.ID)), attr("user", c.UserName), attr("type", string(c.Type)))
 	e.Resource = c.Resource
 	return viewCredential(&c), s.take(ctx, e, func() error {
-		if c.Type == identity.AccessKey {
-			_, err := s.p.Identity.RevokeKey(ctx, string(c.ID))
-			return err
+		switch c.Type {
+		case identity.AccessKey:
+			_, err = s.p.Identity.RevokeKey(ctx, string(c.ID))
+		case identity.Browser:
+			err = s.p.Identity.SignOut(ctx, c.ID)
+		case identity.Token:
+			_, err = s.p.Identity.RevokeToken(ctx, c.ID)
+		case identity.SSHKey, identity.SSHCert, identity.ClientCert:
+			_, err = s.p.Identity.Revoke(ctx, c.ID, c.Type)
 		}
-		if c.Type == identity.Browser {
-			return s.p.Identity.SignOut(ctx, c.ID)
-		}
-		_, err := s.p.Identity.RevokeToken(ctx, c.ID)
 		return err
 	})
 }

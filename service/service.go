@@ -24,6 +24,7 @@ import (
 	"weir/evidence/record"
 	"weir/gate/session"
 	"weir/rules/policy"
+	"weir/vault/ca"
 )
 
 // Outcomes of audit events.
@@ -37,13 +38,17 @@ const (
 // Resource is a resource as its users see it: how it is called and reached, nothing of its target.
 type Resource struct {
 	weir.Resource
-	URL   *url.URL // where clients reach it, without credentials
+	URL   *url.URL // where clients of http reach it, without credentials; nil for other protocols
 	Hosts []string // names that lead to it
+	// Host and Port are where clients of other protocols than http reach it. Database is what clients of a database ask for.
+	Host     string
+	Port     int
+	Database string
 	// Target is the target's host, for explanations; it is not shown.
 	Target string
 }
 
-// Parts are what a Service is made of. All are required.
+// Parts are what a Service is made of. All are required but those that say otherwise.
 type Parts struct {
 	Identity  *identity.Authority
 	Approvals *approval.Board
@@ -55,6 +60,12 @@ type Parts struct {
 	Resources func() []Resource
 	// CA is the path of the certificate that clients trust the web listener by; "" when they need none.
 	CA func() string
+	// ClientCA signs client certificates. Optional.
+	ClientCA *ca.Authority
+	// SSHCA signs SSH certificates. Optional.
+	SSHCA *ca.SSH
+	// SSH returns where clients reach the gateway by SSH, and the key of the authority that signs its host key, in wire format. Optional.
+	SSH func() (host string, port int, hostCA []byte, ok bool)
 	// Verify checks the evidence on disk.
 	Verify func(ctx context.Context) (*Evidence, error)
 	// Mask hides every secret the gateway knows in a text that goes into the audit log.

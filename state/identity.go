@@ -3,7 +3,6 @@ package state
 import (
 	"context"
 	"database/sql"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -11,9 +10,6 @@ import (
 	"weir"
 	"weir/access/identity"
 )
-
-// sha256Scheme is the scheme of the verifiers of tokens and keys.
-const sha256Scheme = "sha256"
 
 const userColumns = `users.id, users.name, users.kind, users.group_names, users.is_admin, users.is_disabled, users.password_hash, users.created_at`
 
@@ -130,27 +126,29 @@ func (d *DB) SetPasswordHash(ctx context.Context, id weir.UserID, hash string) e
 }
 
 const credentialColumns = `credentials.id, credentials.type, credentials.user_id, users.name, credentials.name, credentials.resource,
-	credentials.login, credentials.created_at, credentials.created_by, credentials.expires_at, credentials.last_used_at`
+	credentials.login, credentials.created_at, credentials.created_by, credentials.expires_at, credentials.last_used_at,
+	credentials.public_key, credentials.serial`
 
 type credentialRow struct {
 	cred                       identity.Credential
 	login                      sql.NullString
 	created, expires, lastUsed int64
+	serial                     int64
 }
 
 func (r *credentialRow) dest() []any {
 	c := &r.cred
-	return []any{&c.ID, &c.Type, &c.User, &c.UserName, &c.Name, &c.Resource, &r.login, &r.created, &c.CreatedBy, &r.expires, &r.lastUsed}
+	return []any{&c.ID, &c.Type, &c.User, &c.UserName, &c.Name, &c.Resource, &r.login, &r.created, &c.CreatedBy, &r.expires, &r.lastUsed, &c.PublicKey, &r.serial}
 }
 
 func (r *credentialRow) done() identity.Credential {
-	r.cred.Login = r.login.String
+	r.cred.Login, r.cred.Serial = r.login.String, uint64(r.serial) //nolint:gosec // never negative
 	r.cred.Created, r.cred.Expires, r.cred.LastUsed = instant(r.created), instant(r.expires), instant(r.lastUsed)
 	return r.cred
 }
 
 // InsertCredential implements identity.CredentialStore.
-func (d *DB) InsertCredential(ctx context.Context, c *identity.Credential, verifier [32]byte, most int) error {
+func (d *DB) InsertCredential(ctx context.Context, c *identity.Credential, verifiers []identity.Verifier, most int) error {
 	return d.write(ctx, func(tx *sql.Tx) error {
 		var have int
 		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM credentials WHERE user_id = $1 AND expires_at > $2`,
@@ -161,12 +159,13 @@ func (d *DB) InsertCredential(ctx context.Context, c *identity.Credential, verif
 			return identity.ErrTooMany
 		}
 		_, err := tx.ExecContext(ctx, `INSERT INTO credentials
-			(id, type, user_id, name, resource, login, created_at, created_by, expires_at, last_used_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+			(id, type, user_id, name, resource, login, created_at, created_by, expires_at, last_used_at, public_key, serial)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
 			string(c.ID), string(c.Type), string(c.User), c.Name, c.Resource, sql.NullString{String: c.Login, Valid: c.Login != ""},
-			micros(c.Created), c.CreatedBy, micros(c.Expires), micros(c.LastUsed))
-		if err == nil {
+			micros(c.Created), c.CreatedBy, micros(c.Expires), micros(c.LastUsed), c.PublicKey, int64(c.Serial))
+		for i := 0; i < len(verifiers) && err == nil; i++ {
 			_, err = tx.ExecContext(ctx, `INSERT INTO verifiers (scheme, verifier, credential_id) VALUES ($1, $2, $3)`,
-				sha256Scheme, hex.EncodeToString(verifier[:]), string(c.ID))
+				string(verifiers[i].Scheme), verifiers[i].Value, string(c.ID))
 		}
 		switch {
 		case taken(err):
@@ -179,18 +178,35 @@ func (d *DB) InsertCredential(ctx context.Context, c *identity.Credential, verif
 }
 
 // CredentialByVerifier implements identity.CredentialStore.
-func (d *DB) CredentialByVerifier(ctx context.Context, verifier [32]byte) (identity.Credential, identity.User, error) {
+func (d *DB) CredentialByVerifier(ctx context.Context, v identity.Verifier) (identity.Credential, identity.User, error) {
+	c, u, _, err := d.oneCredential(ctx, `verifiers.scheme = $1 AND verifiers.verifier = $2`, string(v.Scheme), v.Value)
+	return c, u, err
+}
+
+// CredentialByLogin implements identity.CredentialStore.
+func (d *DB) CredentialByLogin(ctx context.Context, login string, s identity.Scheme) (identity.Credential, identity.User, string, error) {
+	return d.oneCredential(ctx, `credentials.login = $1 AND verifiers.scheme = $2`, login, string(s))
+}
+
+// CredentialByID implements identity.CredentialStore.
+func (d *DB) CredentialByID(ctx context.Context, id weir.CredentialID) (identity.Credential, identity.User, error) {
+	c, u, _, err := d.oneCredential(ctx, `credentials.id = $1 LIMIT 1`, string(id))
+	return c, u, err
+}
+
+// oneCredential returns the credential that where selects, its user, and its verifier if where selects one.
+func (d *DB) oneCredential(ctx context.Context, where string, args ...any) (identity.Credential, identity.User, string, error) {
 	var c credentialRow
 	var u userRow
-	err := d.sql.QueryRowContext(ctx, `SELECT `+credentialColumns+`, `+userColumns+` FROM verifiers
-		JOIN credentials ON credentials.id = verifiers.credential_id JOIN users ON users.id = credentials.user_id
-		WHERE verifiers.scheme = $1 AND verifiers.verifier = $2`,
-		sha256Scheme, hex.EncodeToString(verifier[:])).Scan(append(c.dest(), u.dest()...)...)
+	var verifier sql.NullString
+	err := d.sql.QueryRowContext(ctx, `SELECT `+credentialColumns+`, `+userColumns+`, verifiers.verifier FROM credentials
+		JOIN users ON users.id = credentials.user_id LEFT JOIN verifiers ON verifiers.credential_id = credentials.id
+		WHERE `+where, args...).Scan(append(append(c.dest(), u.dest()...), &verifier)...)
 	if err != nil {
-		return identity.Credential{}, identity.User{}, missing(err, identity.ErrNotFound)
+		return identity.Credential{}, identity.User{}, "", missing(err, identity.ErrNotFound)
 	}
 	user, err := u.done()
-	return c.done(), user, err
+	return c.done(), user, verifier.String, err
 }
 
 const credentialFilter = ` ($1 = '' OR credentials.id = $1) AND ($2 = '' OR credentials.type = $2) AND ($3 = '' OR credentials.user_id = $3)

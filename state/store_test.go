@@ -47,7 +47,7 @@ func TestStore(t *testing.T) {
 	for dialect, open := range map[string]func(*testing.T) store{"sqlite": openSQLite} {
 		for name, test := range map[string]func(*testing.T, store){
 			"users": users, "change user": changeUser, "passwords": passwords, "credentials": credentials, "credential limit": credentialLimit,
-			"delete credentials": deleteCredentials, "cascade": cascade, "grants": grants, "claim": claim, "claim once": claimOnce,
+			"delete credentials": deleteCredentials, "proofs": proofs, "cascade": cascade, "grants": grants, "claim": claim, "claim once": claimOnce,
 			"claim limit": claimLimit, "change request": changeRequest, "expire": expire, "find requests": findRequests, "purge": purge,
 			"concurrent writers": concurrentWriters,
 		} {
@@ -164,10 +164,11 @@ func passwords(t *testing.T, s store) {
 	ok(t, err)
 }
 
-func verifier(id weir.CredentialID) (v [32]byte) {
-	copy(v[:], id)
-	return v
+func verifier(id weir.CredentialID) identity.Verifier {
+	return identity.Verifier{Scheme: identity.SHA256, Value: "of " + string(id)}
 }
+
+func verifiers(id weir.CredentialID) []identity.Verifier { return []identity.Verifier{verifier(id)} }
 
 func credential(t *testing.T, s store, u identity.User, id weir.CredentialID, typ identity.CredentialType) identity.Credential {
 	t.Helper()
@@ -179,9 +180,11 @@ func credential(t *testing.T, s store, u identity.User, id weir.CredentialID, ty
 		c.Resource, c.Login = "orders", "orders."+string(id)
 	case identity.Token:
 		c.Name = "laptop"
-	case identity.Browser:
+	case identity.SSHKey, identity.SSHCert:
+		c.Name, c.PublicKey, c.Serial = "alice@laptop", "AAAAC3", 1<<63-1
+	case identity.Browser, identity.ClientCert:
 	}
-	ok(t, s.InsertCredential(t.Context(), &c, verifier(id), 1000))
+	ok(t, s.InsertCredential(t.Context(), &c, verifiers(id), 1000))
 	return c
 }
 
@@ -200,11 +203,11 @@ func credentials(t *testing.T, s store) {
 
 	twin := key
 	twin.ID = "key_9"
-	is(t, s.InsertCredential(ctx, &twin, verifier("x"), 10), identity.ErrExists) // the login is taken
+	is(t, s.InsertCredential(ctx, &twin, verifiers("x"), 10), identity.ErrExists) // the login is taken
 	twin.Login = "orders.free"
-	is(t, s.InsertCredential(ctx, &twin, verifier("key_1"), 10), identity.ErrExists) // the verifier is taken
+	is(t, s.InsertCredential(ctx, &twin, verifiers("key_1"), 10), identity.ErrExists) // the verifier is taken
 	twin.User = "usr_nobody"
-	is(t, s.InsertCredential(ctx, &twin, verifier("y"), 10), identity.ErrNotFound)
+	is(t, s.InsertCredential(ctx, &twin, verifiers("y"), 10), identity.ErrNotFound)
 
 	for _, tc := range []struct {
 		f    identity.CredentialFilter
@@ -230,14 +233,57 @@ func credentials(t *testing.T, s store) {
 	same(t, c, tok)
 }
 
+func proofs(t *testing.T, s store) {
+	ctx := t.Context()
+	alice, bob := addUser(t, s, "alice"), addUser(t, s, "bob")
+	old := credential(t, s, alice, "key_old", identity.AccessKey) // issued before there were SCRAM verifiers
+	key := identity.Credential{ID: "key_1", Type: identity.AccessKey, User: alice.ID, UserName: "alice", Resource: "orders", Login: "orders.x", Created: start, Expires: start.Add(time.Hour)}
+	ok(t, s.InsertCredential(ctx, &key, []identity.Verifier{verifier("key_1"), {Scheme: identity.SCRAM, Value: "4096:00"}}, 10))
+	c, u, v, err := s.CredentialByLogin(ctx, "orders.x", identity.SCRAM)
+	ok(t, err)
+	same(t, c, key)
+	same(t, u, alice)
+	same(t, v, "4096:00")
+	for _, login := range []string{old.Login, "orders.none", ""} {
+		_, _, _, err = s.CredentialByLogin(ctx, login, identity.SCRAM)
+		is(t, err, identity.ErrNotFound)
+	}
+	ssh := identity.Credential{ID: "ssh_1", Type: identity.SSHKey, User: alice.ID, UserName: "alice", Name: "alice@laptop", PublicKey: "AAAAC3", Created: start, Expires: identity.Never()}
+	fingerprint := identity.Verifier{Scheme: identity.SSH, Value: "00ff"}
+	ok(t, s.InsertCredential(ctx, &ssh, []identity.Verifier{fingerprint}, 10))
+	c, _, err = s.CredentialByVerifier(ctx, fingerprint)
+	ok(t, err)
+	same(t, c, ssh)
+	_, _, err = s.CredentialByVerifier(ctx, identity.Verifier{Scheme: identity.SHA256, Value: "00ff"})
+	is(t, err, identity.ErrNotFound)
+	twin := ssh
+	twin.ID, twin.User = "ssh_2", bob.ID
+	is(t, s.InsertCredential(ctx, &twin, []identity.Verifier{fingerprint}, 10), identity.ErrExists) // of another user
+	_, _, err = s.CredentialByID(ctx, "ssh_2")
+	is(t, err, identity.ErrNotFound) // all or nothing
+	cert := credential(t, s, bob, "crt_1", identity.SSHCert)
+	c, u, err = s.CredentialByID(ctx, "crt_1")
+	ok(t, err)
+	same(t, c, cert)
+	same(t, u, bob)
+	bare := identity.Credential{ID: "crt_2", Type: identity.ClientCert, User: bob.ID, UserName: "bob", Serial: 7, Created: start, Expires: start.Add(time.Hour)}
+	ok(t, s.InsertCredential(ctx, &bare, nil, 10))
+	c, _, err = s.CredentialByID(ctx, "crt_2")
+	ok(t, err)
+	same(t, c, bare)
+	c, _, err = s.CredentialByID(ctx, "key_1") // two verifiers, one credential
+	ok(t, err)
+	same(t, c, key)
+}
+
 func credentialLimit(t *testing.T, s store) {
 	ctx := t.Context()
 	u := addUser(t, s, "alice")
 	credential(t, s, u, "tok_1", identity.Token)
 	c := identity.Credential{ID: "tok_2", Type: identity.Token, User: u.ID, Created: start, Expires: start.Add(time.Hour)}
-	is(t, s.InsertCredential(ctx, &c, verifier("tok_2"), 1), identity.ErrTooMany)
+	is(t, s.InsertCredential(ctx, &c, verifiers("tok_2"), 1), identity.ErrTooMany)
 	c.Created = start.Add(2 * time.Hour) // the first has expired then
-	ok(t, s.InsertCredential(ctx, &c, verifier("tok_2"), 1))
+	ok(t, s.InsertCredential(ctx, &c, verifiers("tok_2"), 1))
 }
 
 func deleteCredentials(t *testing.T, s store) {

@@ -37,16 +37,19 @@ func slowDown(wait time.Duration) *weir.Denied {
 //   - an access key, by its login name and secret or by the secret alone;
 //   - a personal token with Hello.Resource, or with the resource's name as the login name;
 //     with Hello.Resource the login name may also be the user's;
-//   - a browser credential with Hello.Resource.
+//   - a browser credential with Hello.Resource;
+//   - by Hello.Proof, an access key by SCRAM, under its login name; keys without a SCRAM verifier are unknown to it;
+//   - by Hello.Proof, for SSH, a user's registered public key or a certificate of the gateway, and elsewhere a client
+//     certificate of the gateway, with the resource's name in Hello.Resource or else as the login name.
 //
 // The admission ends with the credential, with the access to the resource, or after MaxSession, whichever comes first.
 // Every refusal is a *weir.Denied and reads the same, but for an expired key or token that is shown with its right secret.
 func (a *Authority) Admit(ctx context.Context, h *session.Hello) (*session.Admission, error) {
-	now := a.now()
-	p, err := a.prove(ctx, h.Secret, h.Login, h.Client, now)
+	p, err := a.shown(ctx, h)
 	if err != nil {
 		return nil, err
 	}
+	now := a.now() // a proof may have taken long
 	name, err := p.resource(h)
 	if err != nil {
 		return nil, a.wrong(h.Client, h.Login, err)
@@ -102,7 +105,7 @@ func (a *Authority) prove(ctx context.Context, s secret.String, login string, c 
 	if !s.IsToken() {
 		return nil, a.wrong(c, login, errors.New("the secret has not the form of a token"))
 	}
-	cred, user, err := a.store.CredentialByVerifier(ctx, verifier)
+	cred, user, err := a.store.CredentialByVerifier(ctx, sha256Verifier(verifier))
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return nil, a.wrong(c, login, errors.New("the secret is not of any credential"))
@@ -115,11 +118,8 @@ func (a *Authority) prove(ctx context.Context, s secret.String, login string, c 
 	if !cred.Expires.After(now) {
 		return p, nil
 	}
-	if now.Sub(cred.LastUsed) >= touchEvery {
-		if err := a.store.TouchCredential(ctx, cred.ID, now); err != nil {
-			return nil, fmt.Errorf("note the use of a credential: %w", err)
-		}
-		p.credential.LastUsed = now
+	if err := a.touch(ctx, p, now); err != nil {
+		return nil, err
 	}
 	a.remember(verifier, p, generation)
 	return p, nil
@@ -151,6 +151,11 @@ func (p *proof) resource(h *session.Hello) (string, error) {
 			return h.Resource, nil
 		}
 		return "", errors.New("a browser credential has no login name")
+	case SSHKey, SSHCert, ClientCert:
+		if h.Resource == "" {
+			return h.Login, nil
+		}
+		return h.Resource, nil
 	}
 	return "", errors.New("the credential is of an unknown type")
 }
@@ -177,6 +182,15 @@ func expired(c *Credential) *weir.Denied {
 	case Browser:
 		d.Reason = "you were signed out at " + at + "; sign in again"
 		d.Hint = "sign in again"
+	case SSHKey:
+		d.Reason = "this SSH key expired at " + at + "; remove it and add it again with: weir ssh keys add FILE"
+		d.Hint = "weir ssh keys add FILE"
+	case SSHCert:
+		d.Reason = "this certificate expired at " + at + "; get a new one with: weir ssh cert"
+		d.Hint = "weir ssh cert"
+	case ClientCert:
+		d.Reason = "this certificate expired at " + at + "; get a new one with: weir cert --out DIR"
+		d.Hint = "weir cert --out DIR"
 	}
 	return d
 }

@@ -2,6 +2,8 @@ package identity
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -33,6 +35,9 @@ type Options struct {
 	MaxCredentials int
 	// Hashes is how many password hashes are computed at a time, 19 MiB each. Default 2.
 	Hashes int
+	// DecoyKey makes what unknown login names see of SCRAM; the same for as long as the gateway lives, so that they do not
+	// show by changing when it starts again. Default random.
+	DecoyKey []byte
 	// Limits slow down who guesses.
 	Limits Limits
 }
@@ -81,6 +86,15 @@ func New(store Store, now func() time.Time, random io.Reader, opt Options) (*Aut
 	fill(&opt.MaxRemembered, 8192)
 	fill(&opt.MaxCredentials, 1000)
 	fill(&opt.Hashes, 2)
+	if len(opt.DecoyKey) == 0 {
+		opt.DecoyKey = make([]byte, 32)
+		if _, err := io.ReadFull(random, opt.DecoyKey); err != nil {
+			return nil, fmt.Errorf("read decoy key: %w", err)
+		}
+	}
+	h := hmac.New(sha256.New, opt.DecoyKey) // the key may have another use
+	_, _ = h.Write([]byte("weir scram decoy"))
+	opt.DecoyKey = h.Sum(nil)
 	hasher, err := password.New(random, opt.Hashes)
 	if err != nil {
 		return nil, err

@@ -121,17 +121,33 @@ func (a *Authority) issue(ctx context.Context, c *Credential, prefix string, ttl
 				return Credential{}, nil, err
 			}
 		}
-		switch err := a.store.InsertCredential(ctx, c, issued.Secret().Verifier(), a.opt.MaxCredentials); {
+		verifiers, err := a.verifiers(c.Type, issued.Secret())
+		if err != nil {
+			return Credential{}, nil, err
+		}
+		switch err := a.store.InsertCredential(ctx, c, verifiers, a.opt.MaxCredentials); {
 		case err == nil:
 			return *c, issued, nil
 		case errors.Is(err, ErrExists) && size < 8:
 		case errors.Is(err, ErrTooMany):
-			return Credential{}, nil, weir.NewError(weir.Conflict,
-				fmt.Sprintf("%s has %d tokens and keys, which is the most; revoke some", c.UserName, a.opt.MaxCredentials), err)
+			return Credential{}, nil, a.tooMany(c.UserName, err)
 		default:
 			return Credential{}, nil, userError("store credential", c.UserName, err)
 		}
 	}
+}
+
+// verifiers computes what is stored of a secret. A browser never speaks SCRAM.
+func (a *Authority) verifiers(t CredentialType, s secret.String) ([]Verifier, error) {
+	v := []Verifier{sha256Verifier(s.Verifier())}
+	if t == Browser {
+		return v, nil
+	}
+	scram, err := s.SCRAM(a.random)
+	if err != nil {
+		return nil, fmt.Errorf("make verifier: %w", err)
+	}
+	return append(v, Verifier{Scheme: SCRAM, Value: scram.Encode()}), nil
 }
 
 // ListTokens returns a user's personal tokens, the newest first, expired ones included; "" is everybody's.

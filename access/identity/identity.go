@@ -1,8 +1,8 @@
 // Package identity says who calls and what they may reach: users, their groups and passwords, personal
 // tokens, access keys, grants. Its Authority admits clients to sessions.
 //
-// It must never keep, print or return a secret that was not issued in the same call: of tokens and keys only SHA-256 verifiers
-// are stored, of passwords argon2id hashes. Unknown, forbidden, expired and revoked look alike to whoever is not let in. What
+// It must never keep, print or return a secret that was not issued in the same call: of tokens and keys only verifiers
+// (SHA-256, SCRAM-SHA-256) are stored, of passwords argon2id hashes. Unknown, forbidden, expired and revoked look alike to whoever is not let in. What
 // an administrator takes away counts at once: the caches are emptied and OnRevoke is called before the taking method returns.
 //
 // An Authority is safe for concurrent use. The values it returns belong to the caller, but for slices
@@ -43,21 +43,32 @@ const (
 	AccessKey CredentialType = "access_key"
 	// Browser is what a browser holds in a cookie after a person signed in with a password.
 	Browser CredentialType = "browser"
+	// SSHKey is a public key that a user registered: all that its user may do, by SSH.
+	SSHKey CredentialType = "ssh_key"
+	// SSHCert is the record of an SSH user certificate that the gateway signed: all that its user may do, by SSH.
+	SSHCert CredentialType = "ssh_cert"
+	// ClientCert is the record of an X.509 client certificate that the gateway signed: all that its user may do, but for SSH.
+	ClientCert CredentialType = "client_cert"
 )
 
-// Credential is what is kept of an issued secret. The secret itself is not.
+// Never is the Expires of a credential that does not end by itself; only an SSHKey may have it.
+func Never() time.Time { return time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC) }
+
+// Credential is what is kept of an issued secret, or of a public key. The secret itself is not.
 type Credential struct {
 	ID        weir.CredentialID
 	Type      CredentialType
 	User      weir.UserID
 	UserName  string
-	Name      string // what its owner calls it; for tokens
+	Name      string // what its owner calls it; for tokens, and the comment of an SSH key
 	Resource  string // the one resource of an access key
 	Login     string // login name of an access key: "orders.k7f3q2"
 	Created   time.Time
 	CreatedBy string // name of whoever made it
 	Expires   time.Time
 	LastUsed  time.Time // within a minute; zero when never
+	PublicKey string    // of an SSHKey or SSHCert: wire format (RFC 4253, section 6.6) in base64
+	Serial    uint64    // of a certificate; less than 1<<63
 }
 
 // Grant lets a user or a group reach resources until an absolute time.
@@ -120,17 +131,38 @@ type PasswordStore interface {
 
 // CredentialStore keeps credentials and their verifiers.
 type CredentialStore interface {
-	// InsertCredential fails with ErrExists if the id, login or verifier is taken, with ErrTooMany if the user has
+	// InsertCredential fails with ErrExists if the id, login or a verifier is taken, with ErrTooMany if the user has
 	// most credentials that are good at c.Created, and with ErrNotFound if the user is gone.
-	InsertCredential(ctx context.Context, c *Credential, verifier [32]byte, most int) error
+	InsertCredential(ctx context.Context, c *Credential, verifiers []Verifier, most int) error
 	// CredentialByVerifier also returns expired ones. ErrNotFound.
-	CredentialByVerifier(ctx context.Context, verifier [32]byte) (Credential, User, error)
+	CredentialByVerifier(ctx context.Context, v Verifier) (Credential, User, error)
+	// CredentialByID also returns expired ones. ErrNotFound.
+	CredentialByID(ctx context.Context, id weir.CredentialID) (Credential, User, error)
+	// CredentialByLogin also returns expired ones, and the value of the verifier of the scheme. ErrNotFound, also when there
+	// is no such verifier.
+	CredentialByLogin(ctx context.Context, login string, s Scheme) (Credential, User, string, error)
 	// Credentials returns those that the filter selects, the newest first.
 	Credentials(ctx context.Context, f CredentialFilter) ([]Credential, error)
 	// DeleteCredentials deletes and returns those that the filter selects. An empty filter is an error.
 	DeleteCredentials(ctx context.Context, f CredentialFilter) ([]Credential, error)
 	// TouchCredential notes that the credential was used; it may be gone already.
 	TouchCredential(ctx context.Context, id weir.CredentialID, at time.Time) error
+}
+
+// Scheme says how a verifier is made.
+type Scheme string
+
+// Schemes of verifiers.
+const (
+	SHA256 Scheme = "sha256"        // of a token: lower-case hex
+	SCRAM  Scheme = "scram-sha-256" // as secret.SCRAM encodes it
+	SSH    Scheme = "ssh_key"       // SHA-256 of a public key in wire format: lower-case hex
+)
+
+// Verifier is what a credential is found or checked by. Value is unique in its scheme.
+type Verifier struct {
+	Scheme Scheme
+	Value  string
 }
 
 // CredentialFilter selects credentials by each field that is set.

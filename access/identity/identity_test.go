@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,12 +32,15 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	ent, err := identity.NewEntitlements([]identity.Entitlement{{Groups: []string{"developers"}, Resources: []string{"bill-*"}, For: time.Hour}})
+	ent, err := identity.NewEntitlements([]identity.Entitlement{{Groups: []string{"developers"}, Resources: []string{"bill-*", "ssh-1"}, For: time.Hour}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.Authority, err = identity.New(db, clock, rand.Reader, identity.Options{
 		Resources: func(name string) (weir.Resource, bool) {
+			if strings.HasPrefix(name, "ssh-") {
+				return weir.Resource{Name: name, Protocol: weir.SSH}, true
+			}
 			return weir.Resource{Name: name, Protocol: weir.HTTP}, name == "bill-1" || name == "bill-2" || name == "other"
 		},
 		OnRevoke: func(x identity.Revocation) { r.revoked = append(r.revoked, x) }, Entitlements: ent,

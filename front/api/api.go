@@ -62,6 +62,7 @@ func New(s *service.Service, opt Options) (*Handler, error) {
 	h.me(a)
 	h.users(a)
 	h.access(a)
+	h.proofs(a)
 	h.requests(a)
 	h.sessions(a)
 	h.evidence(a)

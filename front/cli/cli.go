@@ -80,6 +80,9 @@ type commands struct {
 	Whoami    whoamiCmd    `cmd:"" help:"Who you are to the gateway."`
 	Resources resourcesCmd `cmd:"" help:"What you may reach."`
 	Access    accessCmd    `cmd:"" help:"Issue a short-lived access key and print the native command."`
+	Connect   connectCmd   `cmd:"" help:"Open a session with psql, ssh or curl, without a secret to paste."`
+	SSH       sshCmd       `cmd:"" name:"ssh" help:"SSH keys and certificates, and what ssh must know of the gateway."`
+	Cert      certCmd      `cmd:"" help:"Get, list and revoke client certificates."`
 	Keys      keysCmd      `cmd:"" help:"List and revoke access keys."`
 	Tokens    tokensCmd    `cmd:"" help:"Make, list and revoke personal tokens."`
 	Users     usersCmd     `cmd:"" help:"Add, list, change and remove users."`

@@ -24,7 +24,8 @@ type Hello struct {
 // Proof is how a client proves itself without sending a secret. One field is set.
 type Proof struct {
 	// SCRAM runs a SCRAM-SHA-256 conversation (RFC 5802, RFC 7677) against a stored verifier and returns nil only when the client
-	// has proved that it knows the secret. The Admitter calls it once, also for logins it does not know, with a made-up verifier.
+	// has proved that it knows the secret. The Admitter calls it, also for logins it does not know, with a made-up verifier; only not for
+	// addresses that have made too many wrong attempts. Authorize sees to it that it runs once.
 	SCRAM func(ctx context.Context, v *SCRAMVerifier) error
 	// PublicKey is an SSH public key in wire format (RFC 4253, section 6.6), of which the client has proved possession, or is
 	// about to before anything is let through.

@@ -115,7 +115,7 @@ func (in *Incoming) Authorize(ctx context.Context, h *Hello) (*Session, error) {
 	if in == nil || in.gate == nil {
 		return nil, unborn()
 	}
-	g := in.gate
+	g, h := in.gate, h.provedOnce()
 	adm, epoch, err := g.admit(ctx, h)
 	if err != nil {
 		return nil, g.turnAway(ctx, in, h, err)

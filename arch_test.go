@@ -53,6 +53,11 @@ var mayImport = map[string]string{
 	"server/leaky":     "",
 	"cmd/weir":         ". server front/cli config service",
 	"test":             "*",
+
+	// What file transfers over SSH share is below the packages of their protocols.
+	"gate/sshgate/transfer": ".",
+	"gate/sshgate/sftp":     ". gate/sshgate/transfer",
+	"gate/sshgate/scp":      ". gate/sshgate/transfer",
 }
 
 // bannedStd is what a package may not import of the standard library, and why.

@@ -81,11 +81,16 @@ func (m *Masker) WithPersonal(p *personal.Set) *Masker {
 }
 
 // Stream returns a writer that masks what is written to it on its way to w. An unknown shape, and one that is not
-// supported, is an error.
+// supported, is an error; so is the same length of any but text and opaque bytes.
 func (m *Masker) Stream(w interface{ Write(p []byte) (int, error) }, shape weir.Shape, t *weir.Tally) (weir.MaskWriter, error) {
+	if shape.SameLength && shape.Format != weir.FormatText && shape.Format != weir.FormatOpaque {
+		return nil, fmt.Errorf("mask: cannot keep the length of format %d", shape.Format)
+	}
 	switch shape.Format {
 	case weir.FormatText:
-		return newText(m, w, t), nil
+		text := newText(m, w, t)
+		text.same = shape.SameLength
+		return text, nil
 	case weir.FormatTerminal:
 		return newTerminal(m, w, t), nil
 	case weir.FormatSSE:

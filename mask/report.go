@@ -21,13 +21,13 @@ type Report struct {
 
 var (
 	errLost   = errors.New("mask: the output does not follow the input; the offsets of the report would be wrong")
-	errOpaque = errors.New("mask: there is no report of opaque bytes: they have no placeholders")
+	errOpaque = errors.New("mask: there is no report of masks that keep the length: they are no placeholders")
 )
 
 // StreamReport is Stream with a report. The writers pass all bytes as they are but for those that a placeholder stands for, so the findings'
 // places follow from the output: what is no placeholder of theirs is the input's next bytes.
 func (m *Masker) StreamReport(w sink, shape weir.Shape, t *weir.Tally, r Report) (weir.MaskWriter, error) {
-	if shape.Format == weir.FormatOpaque {
+	if shape.Format == weir.FormatOpaque || shape.SameLength {
 		return nil, errOpaque
 	}
 	own := &Masker{e: m.e, sets: m.sets, notes: &notes{pending: map[string][]*note{}, held: map[string]bool{}}}

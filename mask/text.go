@@ -22,6 +22,8 @@ type textWriter struct {
 	scan  scanner
 	state stream
 	err   error
+	same  bool // masks take the bytes they stand for
+	piece int  // with same: bytes of the piece that is being collected
 
 	buf  []byte // context already passed on, then what is held
 	from int    // where what is held begins
@@ -43,6 +45,9 @@ func (t *textWriter) Write(p []byte) (int, error) {
 	if t.err != nil {
 		return 0, t.err
 	}
+	if t.same {
+		return t.writeSame(p)
+	}
 	t.buf = append(t.buf, p...)
 	if err := t.pass(false); err != nil {
 		return 0, err
@@ -50,7 +55,7 @@ func (t *textWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Flush passes on what cannot become a secret. Write has done so already.
+// Flush passes on what cannot become a secret. Write has done so already, but for the same length: see writeSame.
 func (t *textWriter) Flush() error { return t.err }
 
 // Close masks the rest as it stands.
@@ -66,18 +71,14 @@ func (t *textWriter) pass(final bool) error {
 	t.out = t.out[:0]
 	for {
 		if t.swallow != detect.Closed {
-			n := t.drop(t.buf[t.from:])
-			t.tally.Replaced(n)
-			t.m.notes.more(t.note, n)
-			t.from += n
+			t.dropped(t.drop(t.buf[t.from:]))
 			if t.swallow != detect.Closed {
 				break
 			}
 		}
 		before := t.from
 		spans, safe := t.scan.next(&t.state, t.buf, t.from, final)
-		t.out = t.m.replace(t.out, t.buf, t.from, safe, spans, t.tally)
-		t.from = safe
+		t.replaced(safe, spans)
 		if n := len(spans); n > 0 && spans[n-1].open != detect.Closed {
 			t.swallow, t.quote, t.key, t.note = spans[n-1].open, spans[n-1].quote, 0, t.m.notes.latest()
 			continue

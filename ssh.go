@@ -16,6 +16,8 @@ type ShellUse struct {
 	// Commands are all simple commands: those of pipes and lists, in $(…), behind sudo, env, nohup, xargs and sh -c, too.
 	Commands []ShellCommand
 	Files    []string // words that name files: arguments and redirections
+	Redirect bool     // a redirection reads or writes a file other than /dev/null
+	Assign   bool     // a variable is set
 	Dynamic  bool     // what is run depends on variables, input, or text made while it runs
 	Unclear  string   // why the text could not be read; "" when it could
 }

@@ -37,6 +37,8 @@ type Config struct {
 	Journal   Journal    `yaml:"journal"`
 	Log       Log        `yaml:"log"`
 	Shutdown  Shutdown   `yaml:"shutdown"`
+
+	ruleLines map[string]int // of each key of each rule, by path
 }
 
 // Listen names addresses to listen at: host:port.
@@ -197,13 +199,12 @@ type Rule struct {
 	Groups    []string        `yaml:"groups"`
 	Users     []string        `yaml:"users"`
 	Match     Match           `yaml:"match"`
+	Except    *Match          `yaml:"except"`
 	Then      string          `yaml:"then"`
 	Reason    string          `yaml:"reason"`
 	Approvers Approvers       `yaml:"approvers"`
 	Within    Duration        `yaml:"within"`
 	Wait      Duration        `yaml:"wait"`
-
-	line int
 }
 
 // Match is what a rule asks of a command.
@@ -213,6 +214,22 @@ type Match struct {
 	Paths      []string          `yaml:"paths"`
 	Query      map[string]string `yaml:"query"`
 	Headers    map[string]string `yaml:"headers"`
+	Objects    []string          `yaml:"objects"`
+	Columns    []string          `yaml:"columns"`
+	Functions  []string          `yaml:"functions"`
+	Settings   []string          `yaml:"settings"`
+	Roles      []string          `yaml:"roles"`
+	NoWhere    bool              `yaml:"no_where"`
+	Files      bool              `yaml:"files"`
+	Program    bool              `yaml:"program"`
+	ReadOnly   *bool             `yaml:"read_only"`
+	Dynamic    bool              `yaml:"dynamic"`
+	Unclear    bool              `yaml:"unclear"`
+	Commands   []string          `yaml:"commands"`
+	Channels   []string          `yaml:"channels"`
+	Accounts   []string          `yaml:"accounts"`
+	Addresses  []string          `yaml:"addresses"`
+	Regex      string            `yaml:"regex"`
 	Catalog    string            `yaml:"catalog"`
 }
 
@@ -342,7 +359,7 @@ func (c *Config) Policy() policy.Config {
 	for i := range c.Rules {
 		r := &c.Rules[i]
 		p.Rules = append(p.Rules, policy.Rule{
-			Name: r.Name, Resources: r.Resources, Protocols: r.Protocols, Groups: r.Groups, Users: r.Users, Match: policy.Match(r.Match),
+			Name: r.Name, Resources: r.Resources, Protocols: r.Protocols, Groups: r.Groups, Users: r.Users, Match: policy.Match(r.Match), Except: (*policy.Match)(r.Except),
 			Then: effectTable[r.Then], Reason: r.Reason, Approvers: policy.Approvers(r.Approvers), Within: time.Duration(r.Within), Wait: time.Duration(r.Wait),
 		})
 	}

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"weir/config"
 	"weir/mask/personal"
 	"weir/rules/catalog"
@@ -91,6 +93,10 @@ func TestProblems(t *testing.T) {
 		"ssh forward":         {ss + ", forward: [x11]}\n", 2, "local (ssh -L"},
 		"ssh address":         {"resources:\n- {name: a, protocol: ssh, address: h, host_keys: {first_use: true}, credential: {user: u, certificate: true}}\n", 2, "address is host:port"},
 		"pg statement size":   {"postgres: {statement: 1KiB}\n", 1, "from 4KiB"},
+		"unknown match key":   {"rules:\n- name: a\n  then: deny\n  match:\n    object: [x]\n", 5, `did you mean "objects"?`},
+		"not a list":          {"rules:\n- name: a\n  then: deny\n  match:\n    commands: rm\n", 5, "a list"},
+		"not a flag":          {"rules:\n- name: a\n  then: deny\n  match: {no_where: always}\n", 4, "true or false"},
+		"not a read flag":     {"rules:\n- name: a\n  then: deny\n  except:\n    read_only: [x]\n", 5, "single value"},
 		"an alias":            {"data_dir: &x a\nstate: *x\n", 2, "aliases"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -161,6 +167,79 @@ func TestOtherProtocols(t *testing.T) {
 	}
 	if ssh.Credential.Key.File != "/etc/weir/k" || len(ssh.Accounts) != 2 || *ssh.Shell {
 		t.Errorf("%+v", ssh)
+	}
+}
+
+// TestGuide compiles every sample of the guide to policy.
+func TestGuide(t *testing.T) {
+	text, err := os.ReadFile("../docs/guides/policy.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cat, err := catalog.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	samples := strings.Split(string(text), "```yaml\n")[1:]
+	for _, sample := range samples {
+		sample, _, _ = strings.Cut(sample, "```")
+		c, err := config.Parse("policy.md", []byte(sample))
+		if err != nil {
+			t.Errorf("%s\n%v", sample, err)
+			continue
+		}
+		if _, problems := policy.Compile(c.Policy(), cat); len(problems) > 0 || len(c.Rules) == 0 {
+			t.Errorf("%s\n%+v", sample, problems)
+		}
+	}
+	if len(samples) < 3 {
+		t.Errorf("%d samples", len(samples))
+	}
+}
+
+func TestRules(t *testing.T) {
+	c, err := config.Parse("w", []byte(`rules:
+- name: a
+  match: {objects: [hr.*], columns: [a.b.c], functions: [f], settings: [s], roles: [r], no_where: true, files: true, program: true, read_only: false, dynamic: true, unclear: true}
+  then: deny
+- name: b
+  match: {commands: [rm *], paths: [/x], channels: [exec], accounts: [root], addresses: ["db:*"], regex: x}
+  except:
+    commands: [rm -i *]
+    channels:
+    - exec
+    - telnet
+  then: deny
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	no := false
+	p := c.Policy()
+	want := []policy.Match{
+		{Objects: []string{"hr.*"}, Columns: []string{"a.b.c"}, Functions: []string{"f"}, Settings: []string{"s"}, Roles: []string{"r"}, NoWhere: true, Files: true, Program: true, ReadOnly: &no, Dynamic: true, Unclear: true},
+		{Commands: []string{"rm *"}, Paths: []string{"/x"}, Channels: []string{"exec"}, Accounts: []string{"root"}, Addresses: []string{"db:*"}, Regex: "x"},
+	}
+	for i := range want {
+		if d := cmp.Diff(want[i], p.Rules[i].Match); d != "" {
+			t.Error(d)
+		}
+	}
+	if p.Rules[0].Except != nil || len(p.Rules[1].Except.Commands) != 1 {
+		t.Errorf("%+v", p.Rules[1].Except)
+	}
+	cat, err := catalog.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, problems := policy.Compile(p, cat)
+	if len(problems) != 1 || problems[0].Field != "except.channels[1]" || c.RuleLine(1, problems[0].Field) != 11 {
+		t.Errorf("%+v", problems)
+	}
+	for field, line := range map[string]int{"match.regex": 6, "except": 7, "name": 5, "reason": 5, "except.commands[0]": 8} {
+		if n := c.RuleLine(1, field); n != line {
+			t.Errorf("%s is on line %d, not %d", field, line, n)
+		}
 	}
 }
 

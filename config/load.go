@@ -47,8 +47,11 @@ func Parse(name string, text []byte) (*Config, error) {
 	for i := range c.Resources {
 		c.Resources[i].line = d.lines["resources["+strconv.Itoa(i)+"]"]
 	}
-	for i := range c.Rules {
-		c.Rules[i].line = d.lines["rules["+strconv.Itoa(i)+"]"]
+	c.ruleLines = map[string]int{}
+	for path, line := range d.lines {
+		if strings.HasPrefix(path, "rules[") {
+			c.ruleLines[path] = line
+		}
 	}
 	for i := range c.Mask.Detectors.Custom {
 		at := "mask.detectors.custom[" + strconv.Itoa(i) + "]"
@@ -69,12 +72,10 @@ func Parse(name string, text []byte) (*Config, error) {
 	return c, nil
 }
 
-// RuleLine is the line on which a rule begins.
-func (c *Config) RuleLine(i int) int {
-	if i < 0 || i >= len(c.Rules) {
-		return 0
-	}
-	return c.Rules[i].line
+// RuleLine is the line on which a field of a rule stands, such as "match.paths[1]", or the nearest thing around it that is written.
+func (c *Config) RuleLine(i int, field string) int {
+	d := decoder{lines: c.ruleLines}
+	return d.line("rules[" + strconv.Itoa(i) + "]." + field)
 }
 
 var syntaxTable = regexp.MustCompile(`line (\d+)`)

@@ -67,7 +67,7 @@ func build(cfg *config.Config, file string, maskKey []byte, env environment, bef
 			if p.Rule >= 0 {
 				path = fmt.Sprintf("rules[%d].%s", p.Rule, p.Field)
 			}
-			e.Problems = append(e.Problems, config.Problem{Line: cfg.RuleLine(p.Rule), Path: path, Text: p.Text})
+			e.Problems = append(e.Problems, config.Problem{Line: cfg.RuleLine(p.Rule, p.Field), Path: path, Text: p.Text})
 		}
 		return nil, e
 	}

@@ -2,8 +2,6 @@ package service
 
 import (
 	"context"
-	"net/url"
-	"strings"
 	"time"
 
 	"weir"
@@ -65,7 +63,7 @@ func (s *Service) Explain(ctx context.Context, who *weir.Identity, resource, as,
 			return Explanation{}, err
 		}
 	}
-	cmd, err := parseCommand(command, res.Target)
+	cmd, err := s.readCommand(ctx, &res, command)
 	if err != nil {
 		return Explanation{}, err
 	}
@@ -92,22 +90,4 @@ func (s *Service) Explain(ctx context.Context, who *weir.Identity, resource, as,
 		out.Catalog = append(out.Catalog, CatalogMatch{e.ID, e.Technology, e.Leaks, string(e.Action)})
 	}
 	return out, nil
-}
-
-// parseCommand reads "GET /path?query".
-func parseCommand(text, host string) (*weir.Command, error) {
-	method, target, _ := strings.Cut(strings.TrimSpace(text), " ")
-	target = strings.TrimSpace(target)
-	if target == "" && strings.HasPrefix(method, "/") {
-		method, target = "GET", method
-	}
-	method = strings.ToUpper(method)
-	if !strings.HasPrefix(target, "/") || strings.ContainsAny(target, " \r\n") || strings.Trim(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") != "" {
-		return nil, weir.NewError(weir.Invalid, "an http command is written like: GET /actuator/env?name=value", nil)
-	}
-	path, query, _ := strings.Cut(target, "?")
-	values, _ := url.ParseQuery(query) // what does not decode matches no pattern
-	return &weir.Command{Operation: method, Text: method + " " + target, HTTP: &weir.HTTPRequest{
-		Method: method, Host: host, Path: path, Query: values, Header: map[string][]string{},
-	}}, nil
 }

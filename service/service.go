@@ -71,6 +71,9 @@ type Parts struct {
 	// Mask hides every secret the gateway knows in a text that goes into the audit log.
 	Mask func(name, text string) string
 	Now  func() time.Time
+	// Commanders read commands to be explained, by protocol. http and ssh have ones of their own; for a protocol without one nothing
+	// is explained.
+	Commanders map[weir.Protocol]Commander
 }
 
 // Service does what the API and the command line offer. New makes one.

@@ -497,7 +497,7 @@ func (c *sessionsKill) Run(g *Globals) error {
 
 type explainCmd struct {
 	Resource string `arg:"" help:"Name of the resource."`
-	Command  string `arg:"" help:"Such as 'GET /actuator/env'."`
+	Command  string `arg:"" help:"Such as 'GET /actuator/env', an SQL statement, or a command line."`
 	As       string `help:"For another user; for administrators." placeholder:"USER"`
 }
 

@@ -2,8 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"maps"
-	"net/textproto"
 	"slices"
 	"strconv"
 	"strings"
@@ -64,23 +62,24 @@ func (k *compiler) compile(r *Rule) *compiled {
 	for i, pattern := range r.Resources {
 		c.resources = append(c.resources, k.text("resources["+strconv.Itoa(i)+"]", pattern))
 	}
-	for i, pattern := range r.Match.Paths {
-		g, err := glob.CompilePath(pattern)
-		if err != nil {
-			k.problem("match.paths["+strconv.Itoa(i)+"]", err.Error())
-		}
-		c.paths = append(c.paths, g)
-	}
-	c.query = k.pairs("match.query", r.Match.Query, false)
-	c.headers = k.pairs("match.headers", r.Match.Headers, true)
-	c.catalog = k.match(r.Match.Catalog)
+	k.ask(c, "match")
 	k.terms(r)
-	m := &r.Match
-	asksHTTP := len(m.Methods) > 0 || len(m.Paths) > 0 || len(m.Query) > 0 || len(m.Headers) > 0
-	if asksHTTP && len(r.Protocols) > 0 && !slices.Contains(r.Protocols, weir.HTTP) {
-		k.problem("match", "methods, paths, query and headers are asked of http requests only, and the rule is for other protocols")
+	if r.Except != nil {
+		if r.Then == weir.Allow {
+			k.problem("except", "an exception belongs to a rule that denies or asks for approval; an allow rule names what it allows")
+		}
+		c.except = &compiled{Rule: Rule{Match: *r.Except, Then: weir.Allow, Protocols: r.Protocols}}
+		k.ask(c.except, "except")
+		if !c.except.asksAny() {
+			k.problem("except", "names nothing, so that the rule would speak of nothing")
+		}
 	}
 	return c
+}
+
+// asksAny reports whether a Match asks for anything.
+func (c *compiled) asksAny() bool {
+	return len(c.Match.Operations) > 0 || len(c.paths) > 0 || c.asksHTTP || c.asksSQL || c.asksSSH || c.asksRead || c.Match.Dynamic || c.Match.Unclear || c.regex != nil || c.catalog.on
 }
 
 func (k *compiler) name(name string) {
@@ -102,43 +101,6 @@ func (k *compiler) text(field, pattern string) glob.Text {
 		k.problem(field, err.Error())
 	}
 	return g
-}
-
-func (k *compiler) pairs(field string, m map[string]string, header bool) []pair {
-	var out []pair
-	for _, name := range slices.Sorted(maps.Keys(m)) {
-		if name == "" {
-			k.problem(field, "a name is empty")
-		}
-		key := name
-		if header {
-			key = textproto.CanonicalMIMEHeaderKey(name)
-		}
-		out = append(out, pair{key, k.text(field+"."+name, m[name])})
-	}
-	return out
-}
-
-func (k *compiler) match(s string) catalogMatch {
-	const word = "introspection"
-	rest, ok := strings.CutPrefix(s, word)
-	switch {
-	case s == "":
-		return catalogMatch{}
-	case ok && rest == "":
-		return catalogMatch{on: true}
-	case ok && strings.HasPrefix(rest, ":"):
-		action := catalog.Action(rest[1:])
-		if action != catalog.Block && action != catalog.Approve && action != catalog.Mask {
-			k.problem("match.catalog", "after introspection: stands block, approve or mask")
-		}
-		return catalogMatch{on: true, action: action}
-	}
-	g := k.text("match.catalog", s)
-	if !slices.ContainsFunc(k.catalog.Entries(), func(e *catalog.Entry) bool { return g.Match(e.ID) }) {
-		k.problem("match.catalog", fmt.Sprintf("no entry of the catalogue has an id like %q; write introspection for all of them", s))
-	}
-	return catalogMatch{on: true, id: &g}
 }
 
 func (k *compiler) terms(r *Rule) {

@@ -2,18 +2,20 @@
 //
 // Deny beats approve beats allow; inside an effect the first rule that matches decides. What no rule speaks of, the
 // introspection catalogue decides, and what it does not know is allowed: whether the caller may reach the resource at all was
-// asked before. A rule that names paths or catalogue entries takes their default away; a general one ("allow all GETs",
-// "catalog: introspection") never lifts what the catalogue blocks.
+// asked before. A rule that names what an entry of the catalogue speaks of takes that entry's default away; a general one ("allow all
+// GETs", "catalog: introspection") never lifts what the catalogue blocks.
 //
-// It must never let a request through because a path can be written in many ways: deny and approve match any reading that a
-// target may take of it, allow only if all readings match, and a path without a complete list of readings is refused.
-// Pure; a Plan is immutable, a Live is safe for concurrent use.
+// It must never let a request through because it can be written in many ways: deny and approve match when any reading of a path, any
+// relation or any command of a line does, allow only when all do, and a path without a complete list of readings is refused. What could
+// not be understood, or is made while it runs, matches no allow rule that names something, and a deny rule that might speak of it
+// holds it for an administrator. Pure; a Plan is immutable, a Live is safe for concurrent use.
 package policy
 
 import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -52,7 +54,14 @@ type compiled struct {
 	paths     []glob.Path
 	query     []pair
 	headers   []pair
+	sql       sqlMatch
+	ssh       sshMatch
+	regex     *regexp.Regexp
 	catalog   catalogMatch
+	except    *compiled // its effect is Allow, so that it matches only what it surely and wholly speaks of
+
+	asksHTTP, asksSQL, asksSSH, asksRead bool // which kinds of keys there are
+	names                                bool // a key names what a command touches
 }
 
 // pair is a named parameter or header and what its value must match.
@@ -63,14 +72,19 @@ type pair struct {
 
 type catalogMatch struct {
 	on     bool
+	group  string         // "" for any
 	action catalog.Action // "" for any
 	id     *glob.Text
 }
 
-// specific reports whether the rule names what it speaks of, so that it may lift what the catalogue does by default.
-func (c *compiled) specific() bool {
-	return len(c.paths) > 0 || c.catalog.on && (c.catalog.id != nil || c.catalog.action != "")
-}
+// match says whether a rule speaks of a command.
+type match uint8
+
+const (
+	no match = iota
+	maybe
+	yes
+)
 
 // Version names the plan: it changes when the rules or the catalogue do.
 func (p *Plan) Version() string {
@@ -97,6 +111,8 @@ type subject struct {
 	readings  []string
 	ambiguous string
 	hits      []*catalog.Entry
+	unclear   bool // it could not be understood
+	dynamic   bool // it runs what is made while it runs
 }
 
 func (p *Plan) subject(who *weir.Identity, res *weir.Resource, cmd *weir.Command) subject {
@@ -104,6 +120,16 @@ func (p *Plan) subject(who *weir.Identity, res *weir.Resource, cmd *weir.Command
 	if h := cmd.HTTP; h != nil {
 		s.readings, s.ambiguous = reading.Of(h.Path)
 		s.hits = p.catalog.Match(h.Method, h.Host, s.readings, h.Query)
+	}
+	if cmd.SQL != nil {
+		s.hits = append(s.hits, p.catalog.MatchSQL(cmd.SQL)...)
+		s.unclear, s.dynamic = catalog.Unclear(cmd.SQL), cmd.SQL.Dynamic
+	}
+	if r := cmd.SSH; r != nil {
+		s.hits = append(s.hits, p.catalog.MatchSSH(r)...)
+		if u := r.Shell; u != nil {
+			s.unclear, s.dynamic = u.Unclear != "", u.Dynamic
+		}
 	}
 	return s
 }
@@ -127,30 +153,43 @@ func (p *Plan) decide(s *subject) weir.Verdict {
 		return weir.Verdict{Effect: weir.Deny, Rule: AmbiguousRule, Reason: "targets may read this path in different ways: " + s.ambiguous}
 	}
 	var first [weir.Allow + 1]*compiled
-	lifted := false
+	var doubt [weir.Allow]*compiled // rules that may speak of this
+	lifted := uint64(0)             // hits whose default a rule has taken away, a bit each
 	for _, c := range p.rules {
-		if first[c.Then] != nil && (lifted || !c.specific()) || !c.matches(s) {
+		if first[c.Then] != nil && (len(s.hits) == 0 || lifted == allHits(s)) {
 			continue
 		}
-		if c.Then == weir.Deny {
+		m := c.matches(s)
+		switch {
+		case m == no:
+			continue
+		case c.Then == weir.Deny && m == yes:
 			return weir.Verdict{Effect: weir.Deny, Rule: c.Name, Reason: c.reason("is denied")}
+		case m == maybe:
+			if doubt[c.Then] == nil {
+				doubt[c.Then] = c
+			}
+			continue
 		}
-		lifted = lifted || c.specific()
+		lifted |= c.lifts(s)
 		if first[c.Then] == nil {
 			first[c.Then] = c
 		}
 	}
-	def, entry := p.byDefault(s)
-	if lifted {
-		def, entry = weir.Allow, nil
-	}
+	def, entry := p.byDefault(s, lifted)
 	if def == weir.Deny && entry != nil {
 		return weir.Verdict{Effect: weir.Deny, Rule: catalogRule + entry.ID, Reason: "this shows " + entry.Leaks + " (" + entry.Technology + ")"}
+	}
+	if c := doubt[weir.Deny]; c != nil {
+		return p.doubt(c)
 	}
 	if c := first[weir.Approve]; c != nil {
 		return weir.Verdict{Effect: weir.Approve, Rule: c.Name, Reason: c.reason("needs an approval"), Hold: weir.HoldTerms{
 			Groups: c.Approvers.Groups, Count: max(c.Approvers.Count, 1), Within: orElse(c.Within, DefaultWithin), Wait: orElse(c.Wait, p.wait),
 		}}
+	}
+	if c := doubt[weir.Approve]; c != nil {
+		return p.doubt(c)
 	}
 	if def == weir.Approve && entry != nil {
 		return weir.Verdict{
@@ -167,6 +206,15 @@ func (p *Plan) decide(s *subject) weir.Verdict {
 	return weir.Verdict{Effect: weir.Allow, Rule: DefaultRule}
 }
 
+// doubt holds for an administrator what a deny or approve rule may speak of: those who approve what the rule names need not know
+// what else there is.
+func (p *Plan) doubt(c *compiled) weir.Verdict {
+	return weir.Verdict{
+		Effect: weir.Approve, Rule: c.Name, Hold: weir.HoldTerms{Count: 1, Within: DefaultWithin, Wait: p.wait},
+		Reason: "the rule " + c.Name + " may speak of this: what it does cannot be told; it needs an approval, or must be written plainly",
+	}
+}
+
 func orElse(d, def time.Duration) time.Duration {
 	if d > 0 {
 		return d
@@ -181,13 +229,17 @@ func (c *compiled) reason(what string) string {
 	return "the rule " + c.Name + " says that this " + what
 }
 
-// byDefault is what the catalogue does: the strongest action of all entries that match, and the entry it comes from.
-func (p *Plan) byDefault(s *subject) (weir.Effect, *catalog.Entry) {
+// byDefault is what the catalogue does: the strongest action of all entries that match and were not lifted, and the entry it
+// comes from.
+func (p *Plan) byDefault(s *subject, lifted uint64) (weir.Effect, *catalog.Entry) {
 	effect, found := weir.Allow, (*catalog.Entry)(nil)
 	if !p.defaults {
 		return effect, nil
 	}
-	for _, e := range s.hits {
+	for i, e := range s.hits {
+		if i < 64 && lifted&(1<<i) != 0 {
+			continue
+		}
 		now := weir.Deny // an action of a newer catalogue denies
 		switch e.Action {
 		case catalog.Block:
@@ -203,19 +255,98 @@ func (p *Plan) byDefault(s *subject) (weir.Effect, *catalog.Entry) {
 	return effect, found
 }
 
-// matches reports whether the rule speaks of the command.
-func (c *compiled) matches(s *subject) bool {
-	m := &c.Match
+// matches says whether the rule speaks of the command. maybe is never said of an allow rule.
+func (c *compiled) matches(s *subject) match {
 	if !c.who(s) {
-		return false
+		return no
 	}
-	if len(m.Operations) > 0 && !slices.ContainsFunc(m.Operations, func(o string) bool { return strings.EqualFold(o, s.cmd.Operation) }) {
-		return false
+	m := c.asks(s)
+	if m != no && c.except != nil && c.except.asks(s) == yes {
+		return no
 	}
-	if len(m.Methods) == 0 && len(c.paths) == 0 && len(c.query) == 0 && len(c.headers) == 0 && !c.catalog.on {
-		return true
+	return m
+}
+
+// asks is matches without the caller and the resource.
+func (c *compiled) asks(s *subject) match {
+	out := c.operation(s)
+	if out == no {
+		return no
 	}
-	return s.cmd.HTTP != nil && c.matchesHTTP(s)
+	if out = min(out, c.kind(s)); out == no || c.regex != nil && !c.regex.MatchString(s.cmd.Text) {
+		return no
+	}
+	if c.catalog.on && !c.catalog.matches(s.hits, c.Then == weir.Allow) {
+		return no
+	}
+	if len(c.paths) > 0 {
+		out = min(out, c.path(s))
+	}
+	return out
+}
+
+// kind compares the keys of one kind of commands.
+func (c *compiled) kind(s *subject) match {
+	switch {
+	case c.asksHTTP && (s.cmd.HTTP == nil || !c.matchesHTTP(s)):
+		return no
+	case c.asksSQL && s.cmd.SQL == nil, c.asksSSH && s.cmd.SSH == nil:
+		return no
+	case c.Match.Dynamic && !s.dynamic, c.Match.Unclear && !s.unclear, c.asksRead && !c.readOnly(s):
+		return no
+	case c.asksSQL:
+		return c.matchesSQL(s)
+	case c.asksSSH:
+		return c.matchesSSH(s)
+	}
+	return yes
+}
+
+// operation compares the operations: of SQL those of all statements, with what is inside them.
+func (c *compiled) operation(s *subject) match {
+	if len(c.Match.Operations) == 0 {
+		return yes
+	}
+	if s.cmd.SQL == nil {
+		return when(c.hasOperation(s.cmd.Operation))
+	}
+	all := c.Then == weir.Allow
+	if all && (s.unclear || s.dynamic) {
+		return no
+	}
+	for _, o := range s.cmd.SQL.Operations {
+		if hit := c.hasOperation(o); hit != all {
+			return c.orMaybe(when(hit), s)
+		}
+	}
+	if all {
+		return when(len(s.cmd.SQL.Operations) > 0)
+	}
+	return c.orMaybe(when(c.hasOperation(s.cmd.Operation)), s)
+}
+
+func (c *compiled) hasOperation(name string) bool {
+	for _, o := range c.Match.Operations {
+		if strings.EqualFold(o, name) {
+			return true
+		}
+	}
+	return false
+}
+
+func when(ok bool) match {
+	if ok {
+		return yes
+	}
+	return no
+}
+
+// orMaybe turns a no of a deny or approve rule into a maybe, where it cannot be told what the command touches.
+func (c *compiled) orMaybe(m match, s *subject) match {
+	if m == no && c.Then != weir.Allow && (s.unclear || s.dynamic) {
+		return maybe
+	}
+	return m
 }
 
 // who reports whether the resource and the caller are those the rule names.
@@ -235,12 +366,6 @@ func (c *compiled) who(s *subject) bool {
 func (c *compiled) matchesHTTP(s *subject) bool {
 	h, all := s.cmd.HTTP, c.Then == weir.Allow
 	if m := c.Match.Methods; len(m) > 0 && !slices.ContainsFunc(m, func(o string) bool { return strings.EqualFold(o, h.Method) }) {
-		return false
-	}
-	if len(c.paths) > 0 && !c.matchesPath(s, all) {
-		return false
-	}
-	if c.catalog.on && !c.catalog.matches(s.hits, all) {
 		return false
 	}
 	for _, q := range c.query {
@@ -286,7 +411,7 @@ func matchesValues(values []string, pattern *glob.Text, all bool) bool {
 
 func (m *catalogMatch) matches(hits []*catalog.Entry, all bool) bool {
 	for _, e := range hits {
-		hit := (m.action == "" || e.Action == m.action) && (m.id == nil || m.id.Match(e.ID))
+		hit := m.speaksOf(e)
 		if hit != all {
 			return hit
 		}
@@ -294,8 +419,17 @@ func (m *catalogMatch) matches(hits []*catalog.Entry, all bool) bool {
 	return all && len(hits) > 0
 }
 
+func (m *catalogMatch) speaksOf(e *catalog.Entry) bool {
+	return m.on && (m.group == "" || e.Group == m.group) && (m.action == "" || e.Action == m.action) && (m.id == nil || m.id.Match(e.ID))
+}
+
 func anyText(globs []glob.Text, s string) bool {
-	return slices.ContainsFunc(globs, func(g glob.Text) bool { return g.Match(s) })
+	for i := range globs {
+		if globs[i].Match(s) {
+			return true
+		}
+	}
+	return false
 }
 
 // Explanation says why a command is decided as it is.
@@ -314,7 +448,7 @@ func (p *Plan) Explain(who *weir.Identity, res *weir.Resource, cmd *weir.Command
 	s := p.subject(who, res, cmd)
 	e := Explanation{Verdict: p.Decide(who, res, cmd), Readings: s.readings, Catalog: s.hits}
 	for _, c := range p.rules {
-		if c.matches(&s) {
+		if c.matches(&s) != no {
 			e.Matched = append(e.Matched, c.Rule)
 		}
 	}

@@ -15,6 +15,7 @@ type Rule struct {
 	Groups    []string        // the caller is in any of these groups …
 	Users     []string        // … or has any of these names
 	Match     Match
+	Except    *Match // deny, approve: the rule does not speak of what this matches, whole and surely
 	Then      weir.Effect
 	Reason    string        // one sentence for the refused client; empty: one is made
 	Approvers Approvers     // only for Approve
@@ -22,15 +23,36 @@ type Rule struct {
 	Wait      time.Duration // only for Approve: how long the client is kept waiting; 0: Config.Wait
 }
 
-// Match is what a rule asks of the command.
+// Match is what a rule asks of the command: any of the values of a key, all of the keys.
 type Match struct {
-	Operations []string          // any of, without regard to case: "GET", "DROP"
+	// Operations are any of, without regard to case: "GET", "DROP". Of SQL, deny and approve match when any of a command's operations
+	// is among them, allow only when all are.
+	Operations []string
 	Methods    []string          // http: any of
-	Paths      []string          // http: any of these path globs, see rules/glob
+	Paths      []string          // http, ssh: any of these path globs, see rules/glob; of ssh, files that commands, sftp and scp name
 	Query      map[string]string // http: every named parameter has a value the glob matches
 	Headers    map[string]string // http: every named header has a value the glob matches
-	// Catalog is "introspection" for every entry of the catalogue, "introspection:block", "introspection:approve" or
-	// "introspection:mask" for those with that action, or a glob over entry ids.
+
+	Objects   []string // sql: relations, globs over "schema.name", or over the name alone
+	Columns   []string // sql: globs over "schema.relation.column"
+	Functions []string // sql: globs over "schema.name", or over the name alone
+	Settings  []string // sql: globs, without regard to case
+	Roles     []string // sql: globs over roles that are made, changed, granted or assumed
+	NoWhere   bool     // sql: UPDATE or DELETE without WHERE
+	Files     bool     // sql: files of the server
+	Program   bool     // sql: a program of the server
+	ReadOnly  *bool    // sql: surely changes nothing, or not; ssh: an sftp or scp operation that does not write
+	Dynamic   bool     // sql, ssh: runs what is made while it runs
+	Unclear   bool     // sql, ssh: could not be understood
+
+	Commands  []string // ssh: patterns of words, see rules/shell
+	Channels  []string // ssh: any of "exec", "shell", "line", "sftp", "scp", "direct-tcpip", "forwarded-tcpip"
+	Accounts  []string // ssh: globs over login names at the target
+	Addresses []string // ssh: globs over host:port of forwarded connections
+
+	Regex string // RE2, somewhere in the command's text; an allow rule needs more than that
+	// Catalog is a group of the catalogue ("introspection", "destructive", "files", "raw", "activity"), one with ":block", ":approve" or
+	// ":mask" for the entries of that action, or a glob over entry ids.
 	Catalog string
 }
 

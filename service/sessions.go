@@ -32,22 +32,80 @@ func (s *Service) Session(_ context.Context, who *weir.Identity, id string) (rec
 }
 
 // OpenSession audits that a recording is read and returns a function that writes it.
-func (s *Service) OpenSession(ctx context.Context, who *weir.Identity, id string, format record.Format) (func(ctx context.Context, w io.Writer) error, error) {
+func (s *Service) OpenSession(ctx context.Context, who *weir.Identity, id string, form record.Form) (func(ctx context.Context, w io.Writer) error, error) {
 	x, err := s.Session(ctx, who, id)
 	if err != nil {
 		return nil, err
 	}
-	switch format {
-	case record.JSONL, record.Asciicast, record.Text:
-	default:
-		return nil, weir.NewError(weir.Invalid, "a recording is exported as jsonl, asciicast or text", nil)
+	if err := form.Check(); err != nil {
+		return nil, err
 	}
-	e := s.event(who, "recording.read", attr("identity", x.Identity), attr("format", string(format)))
+	e := s.event(who, "recording.read", attr("identity", x.Identity), attr("format", string(form.Format)))
 	e.Session, e.Resource = x.ID, x.Resource
 	if err := s.note(ctx, e, ok); err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context, w io.Writer) error { return s.p.Records.Export(ctx, x.ID, format, w) }, nil
+	return func(ctx context.Context, w io.Writer) error { return s.p.Records.Export(ctx, x.ID, form, w) }, nil
+}
+
+// Exchanges returns what became of the commands of a session, after the first skip ones and at most limit.
+func (s *Service) Exchanges(ctx context.Context, who *weir.Identity, id string, skip, limit int) ([]record.Exchange, error) {
+	x, err := s.Session(ctx, who, id)
+	if err != nil {
+		return nil, err
+	}
+	return s.p.Records.Exchanges(ctx, x.ID, skip, limit)
+}
+
+// Times of a watch.
+const (
+	watchIdle  = 10 * time.Second // something is sent this often
+	watchCheck = time.Second      // the caller's credential is looked at no more often
+)
+
+// WatchSession audits that a session is watched and returns a function that calls each for its entries as they come, with fromStart
+// also for those before, while may says that the caller's credential is still good.
+func (s *Service) WatchSession(ctx context.Context, who *weir.Identity, id string, fromStart bool, may func() error) (func(ctx context.Context, each func(record.Watched) error) error, error) {
+	x, err := s.Session(ctx, who, id)
+	if err != nil {
+		return nil, err
+	}
+	e := s.event(who, "session.watch", attr("identity", x.Identity))
+	e.Session, e.Resource = x.ID, x.Resource
+	if err := s.note(ctx, e, ok); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, each func(record.Watched) error) error {
+		checked := s.p.Now()
+		return s.p.Records.Watch(ctx, x.ID, fromStart, watchIdle, func(w record.Watched) error {
+			if now := s.p.Now(); now.Sub(checked) >= watchCheck {
+				if err := may(); err != nil {
+					return err
+				}
+				checked = now
+			}
+			return each(w)
+		})
+	}, nil
+}
+
+// SearchSessions audits that recordings are searched and returns a function that calls each for every match: in the caller's own
+// sessions, for administrators in all.
+func (s *Service) SearchSessions(ctx context.Context, who *weir.Identity, f record.Search) (func(ctx context.Context, each func(*record.Match) error) error, error) {
+	if !who.Admin {
+		f.User = who.User
+	}
+	if err := f.Check(); err != nil {
+		return nil, err
+	}
+	e := s.event(who, "recording.search", attr("text", f.Text), attr("identity", f.Identity))
+	e.Resource = f.Resource
+	if err := s.note(ctx, e, ok); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, each func(*record.Match) error) error {
+		return s.p.Records.Search(ctx, f, each)
+	}, nil
 }
 
 // Kill ends a live session: one of the caller's own, for administrators any.

@@ -50,6 +50,12 @@ func main() {
 			fmt.Fprintln(os.Stderr)
 			return string(b), err
 		}
+		if term.IsTerminal(int(os.Stdout.Fd())) {
+			streams.Raw = func() (func(), error) {
+				before, err := term.MakeRaw(fd)
+				return func() { _ = term.Restore(fd, before) }, err
+			}
+		}
 	}
 	code := cli.Run(ctx, os.Args[1:], versionText(), os.LookupEnv, streams, cli.Local{Serve: serve, Demo: demo, Check: check, Verify: verify, Mask: maskWith})
 	stop()

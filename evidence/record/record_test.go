@@ -108,7 +108,7 @@ func TestExports(t *testing.T) {
 	put(t, s, weir.Record{Session: "ses_1", Exchange: 1, Kind: weir.RecordAnswerEnd, Attrs: []weir.Attr{{Name: "bytes", Value: "9"}}})
 	for _, f := range []record.Format{record.JSONL, record.Text, record.Asciicast} {
 		var b bytes.Buffer
-		if err := s.Export(t.Context(), "ses_1", f, &b); err != nil {
+		if err := s.Export(t.Context(), "ses_1", record.Form{Format: f}, &b); err != nil {
 			t.Fatal(f, err)
 		}
 		if strings.ContainsAny(b.String(), "\x1b\a\u009b") || strings.Contains(b.String(), "\u202e") && f != record.JSONL {
@@ -123,7 +123,7 @@ func TestExports(t *testing.T) {
 			}
 		case record.Asciicast:
 			var ev []any
-			if err := json.Unmarshal([]byte(lines[4]), &ev); err != nil || len(ev) != 3 || ev[1] != "o" || !strings.Contains(fmt.Sprint(ev[2]), `a\x1b[2Jb`) {
+			if err := json.Unmarshal([]byte(lines[5]), &ev); err != nil || len(ev) != 3 || ev[1] != "o" || !strings.Contains(fmt.Sprint(ev[2]), `a\x1b[2Jb`) {
 				t.Error(ev, err)
 			}
 		default:
@@ -132,7 +132,7 @@ func TestExports(t *testing.T) {
 			}
 		}
 	}
-	if err := s.Export(t.Context(), "ses_1", "pdf", &bytes.Buffer{}); err == nil {
+	if err := s.Export(t.Context(), "ses_1", record.Form{Format: "pdf"}, &bytes.Buffer{}); err == nil {
 		t.Error("an unknown format")
 	}
 }

@@ -56,17 +56,22 @@ type Session struct {
 
 // Store keeps recordings. New makes one.
 type Store struct {
-	j       *journal.Journal
-	buffers sync.Pool
+	j        *journal.Journal
+	buffers  sync.Pool
+	searches chan struct{} // one for each that runs
 
 	mu       sync.Mutex
 	sessions map[weir.SessionID]*Session
 	order    []*Session // by start
+	watchers map[weir.SessionID][]*watcher
 }
+
+// lastKind is the last of the kinds of entry that recordings are made of.
+const lastKind = journal.Kind(weir.RecordFile)
 
 // New reads the index of all recordings in j. Sessions without an end are marked as interrupted.
 func New(ctx context.Context, j *journal.Journal) (*Store, error) {
-	s := &Store{j: j, sessions: make(map[weir.SessionID]*Session)}
+	s := &Store{j: j, searches: make(chan struct{}, 2), sessions: make(map[weir.SessionID]*Session), watchers: make(map[weir.SessionID][]*watcher)}
 	r := j.NewReader(journal.Position{})
 	defer func() { _ = r.Close() }()
 	for e := (journal.Entry{}); ; {
@@ -135,6 +140,9 @@ func (s *Store) index(r *weir.Record, pos journal.Position) {
 	if pos.Before(x.first) {
 		x.first = pos
 	}
+	if len(s.watchers) > 0 {
+		defer s.publish(r.Session, pos)
+	}
 	switch r.Kind {
 	case weir.RecordSessionStart:
 		x.begin(r)
@@ -186,6 +194,7 @@ type Filter struct {
 	Identity string
 	User     weir.UserID
 	Resource string
+	Protocol weir.Protocol
 	State    State
 	Since    time.Time
 	Limit    int
@@ -201,7 +210,7 @@ func (s *Store) List(f Filter) []Session {
 			break
 		}
 		if f.Identity != "" && x.Identity != f.Identity || f.User != "" && x.User != f.User || f.Resource != "" && x.Resource != f.Resource ||
-			f.State != "" && x.State != f.State || x.Last.Before(f.Since) {
+			f.Protocol != "" && x.Protocol != f.Protocol || f.State != "" && x.State != f.State || x.Last.Before(f.Since) {
 			continue
 		}
 		out = append(out, *x)
@@ -243,6 +252,11 @@ func (s *Store) Entries(ctx context.Context, id weir.SessionID, each func(seq ui
 	if err != nil {
 		return err
 	}
+	return s.read(ctx, &x, each)
+}
+
+// read calls each for every entry that a session had when x was taken.
+func (s *Store) read(ctx context.Context, x *Session, each func(seq uint64, r *weir.Record) error) error {
 	r := s.j.NewReader(x.first)
 	defer func() { _ = r.Close() }()
 	for e := (journal.Entry{}); ; {
@@ -254,7 +268,7 @@ func (s *Store) Entries(ctx context.Context, id weir.SessionID, each func(seq ui
 			err = ctx.Err()
 		}
 		if err != nil {
-			return fmt.Errorf("read session %s: %w", id, err)
+			return fmt.Errorf("read session %s: %w", x.ID, err)
 		}
 		if x.last.Before(e.Position) {
 			return nil
@@ -264,7 +278,7 @@ func (s *Store) Entries(ctx context.Context, id weir.SessionID, each func(seq ui
 		}
 		rec, err := Decode(uint8(e.Kind), e.Time, e.Payload)
 		if err != nil {
-			return fmt.Errorf("read session %s, entry %d: %w", id, e.Seq, err)
+			return fmt.Errorf("read session %s, entry %d: %w", x.ID, e.Seq, err)
 		}
 		if err := each(e.Seq, &rec); err != nil {
 			return err

@@ -56,3 +56,22 @@ func line(w io.Writer, v any) error {
 	}
 	return nil
 }
+
+// sse writes one server-sent event at once (HTML, 9.2), or a comment that keeps the connection when it has no name.
+func sse(w io.Writer, name string, v any) error {
+	text := ":\n\n"
+	if name != "" {
+		b, err := json.Marshal(v)
+		if err != nil {
+			return err
+		}
+		text = "event: " + name + "\ndata: " + string(b) + "\n\n"
+	}
+	if _, err := io.WriteString(w, text); err != nil {
+		return err
+	}
+	if f, ok := w.(http.Flusher); ok {
+		f.Flush()
+	}
+	return nil
+}

@@ -38,6 +38,8 @@ type Streams struct {
 	Out, Err io.Writer
 	// Password reads a line without showing it; nil when there is no terminal.
 	Password func(prompt string) (string, error)
+	// Raw makes the terminal hand over keys as they are pressed, until restore is called; nil when In or Out is no terminal.
+	Raw func() (restore func(), err error)
 }
 
 // Exit codes.
@@ -88,7 +90,7 @@ type commands struct {
 	Users     usersCmd     `cmd:"" help:"Add, list, change and remove users."`
 	Grants    grantsCmd    `cmd:"" help:"Give and take access for a time."`
 	Requests  requestsCmd  `cmd:"" help:"Look at and decide on requests for approval."`
-	Sessions  sessionsCmd  `cmd:"" help:"Look at, replay, export and end sessions."`
+	Sessions  sessionsCmd  `cmd:"" help:"Look at, search, replay, watch, export and end sessions."`
 	Explain   explainCmd   `cmd:"" help:"What would become of a command, and why."`
 	Audit     auditCmd     `cmd:"" help:"Read the audit log."`
 	Mask      maskCmd      `cmd:"" help:"Mask the secrets in files and in what other commands print, or find them."`

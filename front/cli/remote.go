@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"weir"
 	"weir/evidence/audit"
 	"weir/evidence/record"
 	"weir/service"
@@ -369,130 +368,6 @@ func lines[T any](g *Globals, path string, text func(w io.Writer, v *T)) error {
 			return err
 		}
 	}
-}
-
-type sessionsCmd struct {
-	Ls     sessionsLs     `cmd:"" help:"List sessions." default:"withargs"`
-	Show   sessionsShow   `cmd:"" help:"Show one session and what was asked in it."`
-	Replay sessionsReplay `cmd:"" help:"Print a recording."`
-	Export sessionsExport `cmd:"" help:"Export a recording."`
-	Kill   sessionsKill   `cmd:"" help:"End a live session."`
-}
-
-type sessionsLs struct {
-	State    string `help:"Only those that are live, ended or interrupted." placeholder:"STATE"`
-	Identity string `help:"Only this user's." placeholder:"USER"`
-	Resource string `help:"Only at this resource." placeholder:"RESOURCE"`
-	Limit    int    `help:"The newest so many." default:"100"`
-}
-
-func (c *sessionsLs) Run(g *Globals) error {
-	path := query("/sessions", "state", c.State, "identity", c.Identity, "resource", c.Resource, "limit", strconv.Itoa(c.Limit))
-	return list(g, path, "ID STATE IDENTITY RESOURCE CLIENT START COMMANDS REFUSALS", func(s *record.Session) []string {
-		return []string{string(s.ID), string(s.State), s.Identity, s.Resource, s.Client, stamp(s.Start), strconv.Itoa(s.Commands), strconv.Itoa(s.Refusals)}
-	})
-}
-
-type sessionsShow struct {
-	ID string `arg:"" help:"Its id, or the beginning of it."`
-}
-
-func (c *sessionsShow) Run(g *Globals) error {
-	return act(g, "GET", "/sessions/"+seg(c.ID), nil, func(w io.Writer, s *record.Session) {
-		v := record.Visible
-		say(w, "session   %s (%s)\nidentity  %s (%s, by %s)\nresource  %s (%s)\nclient    %s %s", s.ID, s.State, v(s.Identity), s.Kind, s.Method, s.Resource, s.Protocol, v(s.Client), v(s.Agent))
-		say(w, "time      %s to %s %s\ncommands  %d let through, %d refused", stamp(s.Start), orText(stampAt(s.End), "now"), v(s.EndReason), s.Commands, s.Refusals)
-		for _, e := range s.Exceptions {
-			say(w, "exception %s", v(e))
-		}
-	})
-}
-
-type sessionsReplay struct {
-	ID    string  `arg:"" help:"Its id, or the beginning of it."`
-	Speed float64 `help:"How fast; 0 prints it at once." default:"0"`
-}
-
-func (c *sessionsReplay) Run(g *Globals) error {
-	if c.Speed < 0 {
-		return usage("--speed is 0 or more")
-	}
-	if c.Speed == 0 {
-		return fetch(g, c.ID, "text")
-	}
-	cl, err := g.connect()
-	if err != nil {
-		return err
-	}
-	body, err := cl.open(g.ctx, "GET", "/sessions/"+seg(c.ID)+"/recording?format=asciicast", nil)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = body.Close() }()
-	return play(g, body, c.Speed)
-}
-
-// play prints an asciicast with its pauses, none longer than five seconds.
-func play(g *Globals, r io.Reader, speed float64) error {
-	dec := json.NewDecoder(r)
-	var head map[string]any
-	if err := dec.Decode(&head); err != nil {
-		return fmt.Errorf("read recording: %w", err)
-	}
-	before := 0.0
-	for dec.More() {
-		var ev [3]any
-		if err := dec.Decode(&ev); err != nil {
-			return fmt.Errorf("read recording: %w", err)
-		}
-		at, _ := ev[0].(float64)
-		text, _ := ev[2].(string)
-		t := time.NewTimer(min(time.Duration((at-before)/speed*float64(time.Second)), 5*time.Second))
-		before = at
-		select {
-		case <-t.C:
-		case <-g.ctx.Done():
-			t.Stop()
-			return nil
-		}
-		if _, err := io.WriteString(g.streams.Out, text); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-type sessionsExport struct {
-	ID     string `arg:"" help:"Its id, or the beginning of it."`
-	Format string `help:"${enum}." enum:"jsonl,asciicast,text" default:"jsonl"`
-}
-
-func (c *sessionsExport) Run(g *Globals) error { return fetch(g, c.ID, c.Format) }
-
-func fetch(g *Globals, id, format string) error {
-	cl, err := g.connect()
-	if err != nil {
-		return err
-	}
-	body, err := cl.open(g.ctx, "GET", "/sessions/"+seg(id)+"/recording?format="+format, nil)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = body.Close() }()
-	if _, err := io.Copy(g.streams.Out, body); err != nil {
-		return weir.NewError(weir.Unavailable, "the recording was cut off; run weir verify and look at the gateway's log", err)
-	}
-	return nil
-}
-
-type sessionsKill struct {
-	ID string `arg:"" help:"Its id, or the beginning of it."`
-}
-
-func (c *sessionsKill) Run(g *Globals) error {
-	return act(g, "POST", "/sessions/"+seg(c.ID)+"/kill", nil, func(w io.Writer, s *record.Session) {
-		say(w, "Ended %s of %s at %s.", s.ID, record.Visible(s.Identity), s.Resource)
-	})
 }
 
 type explainCmd struct {

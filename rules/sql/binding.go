@@ -1,0 +1,98 @@
+package sql
+
+import "strings"
+
+// Binding is what a statement does to a name that later statements of the session may use.
+type Binding struct {
+	Verb   string // "PREPARE", "DEALLOCATE", "DECLARE", "CLOSE", "CREATE", "DROP"; "DISCARD" and "DEALLOCATE"/"CLOSE" with no name mean all
+	Name   string
+	Kind   string // of CREATE and DROP: "table", "view", "function" …
+	Schema string // of CREATE and DROP: as it is written; "pg_temp" where it is temporary
+}
+
+// Bindings tells which names a text gives and takes, in order, so that a session can tell Input's funcs what they stand for: what Classify said of the
+// text. A text that cannot be read has none, and is unclear to Classify. SELECT INTO and CREATE … AS count as CREATE; a name made in a text that runs in
+// a function is not seen.
+func Bindings(text string, in Input) []Binding {
+	c := &classifier{in: in, out: &facts{}}
+	toks := c.tokens(text)
+	if c.deep {
+		return nil
+	}
+	c.decode(text, toks)
+	s := &scan{c: c, text: text, toks: toks, f: c.out}
+	var out []Binding
+	for lo := 0; lo < len(toks); {
+		hi := statementEnd(toks, lo)
+		out = s.bindings(out, lo, hi)
+		lo = hi + 1
+	}
+	return out
+}
+
+func (s *scan) bindings(out []Binding, lo, hi int) []Binding {
+	if lo >= hi {
+		return out
+	}
+	w := s.toks[lo].word
+	i := lo + 1
+	switch w {
+	case "prepare", "declare", "deallocate", "close":
+		if w == "deallocate" && s.is(i, "prepare") && i+1 < hi {
+			i++
+		}
+		name := ""
+		if i < hi && !s.is(i, "all") {
+			name = s.toks[i].word
+		}
+		return append(out, Binding{Verb: strings.ToUpper(w), Name: name})
+	case "discard":
+		return append(out, Binding{Verb: "DISCARD"})
+	case "create", "drop":
+		temp := false
+		for s.isAny(i, "or", "replace", "temp", "temporary", "local", "global", "unlogged", "materialized", "recursive", "foreign") {
+			temp = temp || s.isAny(i, "temp", "temporary")
+			i++
+		}
+		if !s.isAny(i, "table", "view", "function", "procedure", "aggregate", "sequence", "type", "domain") {
+			return out
+		}
+		b := Binding{Verb: strings.ToUpper(w), Kind: s.toks[i].word}
+		for i++; s.isAny(i, "if", "not", "exists"); i++ {
+		}
+		return s.named(out, b, temp, i, hi)
+	case "select", "with":
+		depth := 0
+		for ; i < hi; i++ {
+			switch {
+			case s.is(i, "("):
+				depth++
+			case s.is(i, ")"):
+				depth--
+			case depth == 0 && s.is(i, "into") && !s.isAny(i-1, "insert", "merge"):
+				temp := false
+				for i++; s.isAny(i, "temp", "temporary", "local", "global", "unlogged", "table"); i++ {
+					temp = temp || s.isAny(i, "temp", "temporary")
+				}
+				return s.named(out, Binding{Verb: "CREATE", Kind: "table"}, temp, i, hi)
+			}
+		}
+	}
+	return out
+}
+
+// named adds b with the name at i.
+func (s *scan) named(out []Binding, b Binding, temp bool, i, hi int) []Binding {
+	for i+2 < hi && s.is(i+1, ".") {
+		b.Schema = s.toks[i].word
+		i += 2
+	}
+	if temp || temporary(b.Schema) {
+		b.Schema = "pg_temp"
+	}
+	if i < hi && s.isWord(i) {
+		b.Name = s.toks[i].word
+		out = append(out, b)
+	}
+	return out
+}

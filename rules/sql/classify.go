@@ -1,0 +1,232 @@
+package sql
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"weir"
+)
+
+// Input is what the meaning of a text depends on besides the text.
+type Input struct {
+	Snapshot   *Snapshot // nil makes everything unclear
+	SearchPath []string  // of the session now; nil means the snapshot's. With "$user" in it, names are looked up in every schema
+	Conforming bool      // standard_conforming_strings
+	MaxBytes   int       // longer texts are unclear; 0 means 1 MiB
+	// These tell what a prepared statement, a cursor, or a view, table or function made in this session stands for; nil when
+	// there is none of that name. A nil func knows none.
+	Prepared, Cursor, Made func(name string) *weir.SQL
+	// Names is what is known of the session besides; nil knows nothing.
+	Names *Names
+}
+
+const defaultMaxBytes = 1 << 20
+
+// maxNested bounds how deep texts stand in texts: DO in a function in a function.
+const maxNested = 8
+
+// maxParens bounds how deep parentheses nest.
+const maxParens = 1000
+
+type classifier struct {
+	in   Input
+	path []string
+	any  bool // names are looked up in every schema
+	body bool // the text is a function's body, a view's query or an expression
+	out  *facts
+	own  names // prepared statements and cursors that this text makes
+	made names // relations and functions that it makes
+	deep bool  // parentheses nest too deep to read the text
+}
+
+// Classify tells what a text does. It never fails: what it cannot tell is in Unclear. It takes time linear in the text and in what that
+// reaches. The caller owns the result, which it may share but not change.
+func Classify(text string, in Input) *weir.SQL {
+	f := &facts{}
+	if in.MaxBytes == 0 {
+		in.MaxBytes = defaultMaxBytes
+	}
+	switch {
+	case in.Snapshot == nil:
+		f.fail("the database's catalogue is not known yet")
+		in.Snapshot = NewSnapshot(Catalog{})
+	case len(text) > in.MaxBytes:
+		f.fail("the text is too long")
+		return f.result()
+	}
+	c := &classifier{in: in, path: in.SearchPath, out: f}
+	if c.path == nil {
+		c.path = in.Snapshot.path
+	}
+	for _, schema := range c.path {
+		c.any = c.any || schema == "$user"
+	}
+	c.text(text, 0)
+	if !c.any && len(f.settings) > 0 && f.changes && (f.settings.has("search_path") || f.settings.has("*")) {
+		in.SearchPath = []string{"$user"} // what comes behind a change of the path may mean any schema
+		return Classify(text, in)
+	}
+	f.expand(in.Snapshot, in.Conforming)
+	return f.result()
+}
+
+// tok is a token that means something: no blank, no comment.
+type tok struct {
+	Token
+	class class
+	name  bool   // Quoted or Unicode
+	word  string // of Word, Quoted and Unicode: the folded name; of Mark and Operator: the text
+	match int    // of parentheses: the other one; -1 when there is none
+}
+
+// tokens cuts a text. It reports in c.out what makes the text unreadable.
+func (c *classifier) tokens(text string) []tok {
+	toks := make([]tok, 0, len(text)/5+8)
+	var open []int
+	high, slash := false, false
+	for lex := (Lexer{Text: text, Conforming: c.in.Conforming}); ; {
+		t := lex.Next()
+		high = high || t.High
+		if t.Open {
+			c.out.fail("a string, name or comment does not end")
+		}
+		n := tok{Token: t, match: -1}
+		switch t.Kind {
+		case End:
+			c.out.backslash = c.out.backslash || slash
+			if len(open) > 0 {
+				c.out.fail("a parenthesis is not closed")
+			}
+			if high && !utf8.ValidString(text) || strings.IndexByte(text, 0) >= 0 {
+				c.out.fail("the text is not valid UTF-8")
+			}
+			return toks
+		case Space, Comment:
+			continue
+		case Word:
+			n.word = fold(text[t.Start:t.End])
+			n.class = keywordTable[n.word].class
+		case Quoted:
+			n.name, n.word = true, unquote(text[t.Start:t.End])
+		case Unicode:
+			n.name, n.word = true, text[t.Start:t.End]
+		case String:
+			slash = slash || strings.IndexByte(text[t.Start:t.End], '\\') >= 0
+		case Stray:
+			c.out.fail("a character begins nothing")
+		case Operator, Mark:
+			n.word = text[t.Start:t.End]
+			open = c.pair(toks, open, &n)
+		case Escaped, UString, Dollar, Param, Number:
+		}
+		toks = append(toks, n)
+	}
+}
+
+// pair notes which parentheses belong together.
+func (c *classifier) pair(toks []tok, open []int, n *tok) []int {
+	switch n.word {
+	case "(", "[":
+		if len(open) > maxParens {
+			c.out.fail("parentheses nest too deep")
+			c.deep = true
+		}
+		return append(open, len(toks))
+	case ")", "]":
+		if len(open) == 0 || (toks[open[len(open)-1]].word == "(") != (n.word == ")") {
+			c.out.fail("a parenthesis is not opened")
+			return open
+		}
+		o := open[len(open)-1]
+		n.match, toks[o].match = o, len(toks)
+		return open[:len(open)-1]
+	}
+	return open
+}
+
+// decode replaces the text of U&"…" names by the name, minding UESCAPE.
+func (c *classifier) decode(text string, toks []tok) {
+	for i := range toks {
+		t := &toks[i]
+		if t.Kind != Unicode || t.Open {
+			continue
+		}
+		escape := byte('\\')
+		if i+2 < len(toks) && toks[i+1].word == "uescape" && toks[i+1].Kind == Word && toks[i+2].Kind >= String && toks[i+2].Kind <= Dollar {
+			if v, ok := literal(toks[i+2].Token, text, c.in.Conforming); ok && len(v) == 1 {
+				escape = v[0]
+			} else {
+				c.out.fail("a UESCAPE cannot be read")
+			}
+		}
+		raw := strings.TrimSuffix(t.word[3:], `"`)
+		name, ok := unicodeText(strings.ReplaceAll(raw, `""`, `"`), escape)
+		if !ok {
+			c.out.fail("a name with Unicode escapes cannot be read")
+		}
+		t.word = clip(name)
+	}
+}
+
+// text reads all statements of a text into c.out.
+func (c *classifier) text(text string, nested int) {
+	if nested > maxNested {
+		c.out.fail("texts nest too deep")
+		return
+	}
+	toks := c.tokens(text)
+	if c.deep {
+		return
+	}
+	c.decode(text, toks)
+	s := &scan{c: c, text: text, toks: toks, f: c.out, nested: nested}
+	if c.body {
+		s.run(0, len(toks))
+		s.finish()
+		return
+	}
+	count := 0
+	for lo := 0; lo < len(toks); {
+		hi := statementEnd(toks, lo)
+		if hi > lo {
+			count++
+			for _, b := range s.bindings(nil, lo, hi) {
+				if b.Verb == "CREATE" {
+					c.made.add(b.Name)
+				}
+			}
+			s.statement(lo, hi)
+		}
+		lo = hi + 1
+	}
+	if nested == 0 {
+		c.out.statements = count
+		if count == 1 {
+			c.out.outputs = s.outputs()
+		}
+	}
+	s.finish()
+}
+
+// statementEnd returns where the statement that begins at lo ends: at a semicolon outside parentheses and BEGIN ATOMIC … END.
+func statementEnd(toks []tok, lo int) int {
+	atomic, paren := 0, 0
+	for i := lo; i < len(toks); i++ {
+		switch t := &toks[i]; {
+		case t.Kind == Mark && (t.word == "(" || t.word == "["):
+			paren++
+		case t.Kind == Mark && (t.word == ")" || t.word == "]"):
+			paren = max(0, paren-1)
+		case t.Kind == Mark && t.word == ";" && atomic == 0 && paren == 0:
+			return i
+		case t.Kind != Word:
+		case t.word == "atomic" && i > lo && toks[i-1].Kind == Word && toks[i-1].word == "begin" && toks[lo].word == "create":
+			atomic++
+		case t.word == "case" && atomic > 0:
+			atomic++
+		case t.word == "end" && atomic > 0:
+			atomic--
+		}
+	}
+	return len(toks)
+}

@@ -1,0 +1,200 @@
+package sql
+
+import (
+	"slices"
+	"strings"
+
+	"weir"
+)
+
+// maxNames bounds how many names of one kind a session's Names keeps; what comes on top is kept under one name that stands for all.
+const maxNames = 1000
+
+// Names keeps what names that a session has made stand for, until the snapshot knows them. It only ever adds: whether a statement
+// failed, or was taken back, need not be known. It belongs to one session; not for concurrent use.
+type Names struct {
+	made    map[string]*weir.SQL // views and functions, and what went into tables
+	tables  map[string]*relation
+	cursors map[string]*weir.SQL
+	called  *weir.SQL // what functions, which may open cursors, did
+	last    *weir.SQL // of called: what was added last
+}
+
+// Note takes what a text that is about to run does to names: text with its facts, read with in. It reports whether texts that were
+// classified before may mean something else now.
+func (n *Names) Note(text string, s *weir.SQL, in Input) (changed bool) {
+	writes := n.pours(s)
+	calls := slices.ContainsFunc(s.Functions, func(f string) bool { return !strings.HasPrefix(f, "pg_catalog.") })
+	if s == n.last {
+		calls = false
+	}
+	if calls || slices.Contains(s.Operations, "DO") || slices.Contains(s.Operations, "CALL") {
+		n.called, n.last = Join(n.called, without(s, "DO", "CALL")), s
+	}
+	if !slices.ContainsFunc(s.Operations, func(op string) bool { return op == "CREATE" || op == "DECLARE" }) {
+		return writes
+	}
+	for _, b := range Bindings(text, in) {
+		switch b.Verb {
+		case "DECLARE":
+			n.cursor(b.Name, without(s, "DECLARE"))
+			changed = true
+		case "CREATE":
+			n.create(&b, s, &in)
+			changed = true
+		}
+	}
+	return changed || writes
+}
+
+func (n *Names) cursor(name string, s *weir.SQL) {
+	if n.cursors == nil {
+		n.cursors = map[string]*weir.SQL{}
+	}
+	if len(n.cursors) >= maxNames && n.cursors[name] == nil {
+		for _, c := range n.cursors {
+			n.called = Join(n.called, c)
+		}
+		clear(n.cursors)
+	}
+	n.cursors[name] = Join(n.cursors[name], s)
+}
+
+// Cursor is what a cursor of the session stands for; one that no statement declared may be a function's. nil when there can be none.
+func (n *Names) Cursor(name string) *weir.SQL {
+	if c := n.cursors[name]; c != nil {
+		return c
+	}
+	return n.called
+}
+
+// create keeps what a new name stands for: a table what its values come from, all else what its definition does.
+func (n *Names) create(b *Binding, s *weir.SQL, in *Input) {
+	if n.made == nil {
+		n.made, n.tables = map[string]*weir.SQL{}, map[string]*relation{}
+	}
+	if len(n.made) >= maxNames {
+		return // unknown names are unclear
+	}
+	schema := b.Schema
+	if schema == "" {
+		schema = "public"
+		if path := in.SearchPath; len(path) > 0 && path[0] != "$user" {
+			schema = path[0]
+		} else if in.Snapshot != nil && len(in.Snapshot.path) > 0 {
+			schema = in.Snapshot.path[0]
+		}
+	}
+	stands := without(s, "CREATE")
+	switch b.Kind {
+	case "table", "sequence", "type", "domain":
+		t := &relation{schema: schema, name: b.Name, full: schema + "." + b.Name, columns: s.Identifiers}
+		if old := n.tables[b.Name]; old != nil {
+			t.columns = union(old.columns, t.columns)
+		}
+		n.tables[b.Name] = t
+		stands = &weir.SQL{Columns: others(s.Columns, b.Name), ReadOnly: true, Unclear: s.Unclear, Dynamic: s.Dynamic}
+		if len(stands.Columns) == 0 && s.Unclear == "" && !s.Dynamic {
+			return // its values come from later statements
+		}
+	case "view":
+		stands.ReadOnly = !slices.ContainsFunc(s.Functions, func(f string) bool { return !strings.HasPrefix(f, "pg_catalog.") })
+		stands.Relations = union(stands.Relations, []string{schema + "." + b.Name})
+	default:
+		stands.Functions = union(stands.Functions, []string{schema + "." + b.Name})
+	}
+	n.made[b.Name] = Join(n.made[b.Name], stands)
+}
+
+// pours notes which columns a write takes values from for tables of this session that it may write to.
+func (n *Names) pours(s *weir.SQL) (changed bool) {
+	if len(n.tables) == 0 || len(s.Columns) == 0 || !slices.ContainsFunc(s.Operations, func(op string) bool {
+		return op == "INSERT" || op == "UPDATE" || op == "MERGE" || op == "COPY" || op == "EXECUTE"
+	}) {
+		return false
+	}
+	for _, w := range s.Identifiers {
+		if n.tables[w] == nil {
+			continue
+		}
+		old, from := n.made[w], others(s.Columns, w)
+		if len(from) == 0 {
+			continue
+		}
+		n.made[w] = Join(old, &weir.SQL{Columns: from, ReadOnly: true})
+		changed = changed || n.made[w] != old
+	}
+	return changed
+}
+
+// others are the columns that are not of a relation of this name.
+func others(columns []string, name string) []string {
+	return slices.DeleteFunc(slices.Clone(columns), func(c string) bool {
+		_, rest, _ := strings.Cut(c, ".")
+		relation, _, _ := strings.Cut(rest, ".")
+		return relation == name
+	})
+}
+
+// without is s without operations.
+func without(s *weir.SQL, operations ...string) *weir.SQL {
+	out := *s
+	out.Operations = slices.DeleteFunc(slices.Clone(s.Operations), func(op string) bool { return slices.Contains(operations, op) })
+	out.Outputs = nil
+	return &out
+}
+
+// Inner is what the statements in PREPARE do.
+func Inner(s *weir.SQL) *weir.SQL { return without(s, "PREPARE") }
+
+// Join is what two texts do together; a itself where b adds nothing. Either may be nil.
+func Join(a, b *weir.SQL) *weir.SQL {
+	switch {
+	case a == nil:
+		return b
+	case b == nil || a == b:
+		return a
+	}
+	out := *a
+	out.Operations, out.Relations = union(a.Operations, b.Operations), union(a.Relations, b.Relations)
+	out.Columns, out.Functions = union(a.Columns, b.Columns), union(a.Functions, b.Functions)
+	out.Settings, out.Roles = union(a.Settings, b.Settings), union(a.Roles, b.Roles)
+	out.Identifiers = union(a.Identifiers, b.Identifiers)
+	out.Files, out.Program, out.Dynamic = a.Files || b.Files, a.Program || b.Program, a.Dynamic || b.Dynamic
+	out.NoWhere, out.ReadOnly = a.NoWhere || b.NoWhere, a.ReadOnly && b.ReadOnly
+	if out.Unclear == "" {
+		out.Unclear = b.Unclear
+	}
+	out.Outputs = nil
+	if len(out.Operations)+len(out.Relations)+len(out.Columns)+len(out.Functions)+len(out.Settings)+len(out.Roles)+len(out.Identifiers) ==
+		len(a.Operations)+len(a.Relations)+len(a.Columns)+len(a.Functions)+len(a.Settings)+len(a.Roles)+len(a.Identifiers) &&
+		out.Files == a.Files && out.Program == a.Program && out.Dynamic == a.Dynamic && out.NoWhere == a.NoWhere && out.ReadOnly == a.ReadOnly &&
+		(out.Unclear == "") == (a.Unclear == "") && a.Outputs == nil {
+		return a
+	}
+	return &out
+}
+
+// union of two sorted lists, sorted; a itself where b adds nothing.
+func union(a, b []string) []string {
+	more := slices.DeleteFunc(slices.Clone(b), func(w string) bool { _, ok := slices.BinarySearch(a, w); return ok })
+	if len(more) == 0 {
+		return a
+	}
+	out := append(slices.Clone(a), more...)
+	slices.Sort(out)
+	return out
+}
+
+// cursor is what a cursor stands for; nil when that is not known.
+func (c *classifier) cursor(name string) *weir.SQL {
+	if c.in.Cursor != nil {
+		if s := c.in.Cursor(name); s != nil {
+			return s
+		}
+	}
+	if c.in.Names != nil {
+		return c.in.Names.Cursor(name)
+	}
+	return nil
+}

@@ -1,0 +1,260 @@
+package sql
+
+import (
+	"compress/gzip"
+	"encoding/json"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"weir"
+)
+
+var loadTable = sync.OnceValue(func() Catalog {
+	f, err := os.Open("testdata/catalog.json.gz")
+	if err != nil {
+		panic(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		panic(err)
+	}
+	var c Catalog
+	if err := json.NewDecoder(z).Decode(&c); err != nil {
+		panic(err)
+	}
+	return c
+})
+
+var snapshotTable = sync.OnceValue(func() *Snapshot { return NewSnapshot(loadTable()) })
+
+func input() Input {
+	known := map[string]*weir.SQL{}
+	in := Input{Snapshot: snapshotTable(), Conforming: true}
+	for name, text := range map[string]string{"ps": "select * from app.tokens", "del": "delete from users"} {
+		known[name] = Classify(text, in)
+	}
+	made := Classify("create temp view hidden as select password from users", in)
+	in.Prepared = func(name string) *weir.SQL { return known[name] }
+	in.Cursor = func(name string) *weir.SQL {
+		if name == "cur" {
+			return known["ps"]
+		}
+		return nil
+	}
+	in.Made = func(name string) *weir.SQL {
+		if name == "hidden" {
+			return made
+		}
+		return nil
+	}
+	return in
+}
+
+// want is what a text's facts must hold, in words: op:X rel:X col:X fn:X set:X role:X and the flags; !x for what they must not hold.
+func has(s *weir.SQL, w string) bool {
+	kind, name, _ := strings.Cut(w, ":")
+	switch kind {
+	case "op":
+		return slices.Contains(s.Operations, name)
+	case "rel":
+		return slices.Contains(s.Relations, name)
+	case "col":
+		return slices.Contains(s.Columns, name)
+	case "fn":
+		return slices.Contains(s.Functions, name)
+	case "set":
+		return slices.Contains(s.Settings, name)
+	case "role":
+		return slices.Contains(s.Roles, name)
+	case "id":
+		return slices.Contains(s.Identifiers, name)
+	case "files":
+		return s.Files
+	case "program":
+		return s.Program
+	case "dynamic":
+		return s.Dynamic
+	case "nowhere":
+		return s.NoWhere
+	case "ro":
+		return s.ReadOnly
+	case "clear":
+		return s.Unclear == ""
+	case "n":
+		return strings.Repeat("i", s.Statements) == name
+	}
+	panic(w)
+}
+
+func TestClassify(t *testing.T) {
+	for _, tt := range goldenTable {
+		t.Run(tt.text, func(t *testing.T) {
+			got := Classify(tt.text, input())
+			for w := range strings.FieldsSeq(tt.want) {
+				name, not := strings.CutPrefix(w, "!")
+				if has(got, name) == not {
+					t.Errorf("%s: %+v", w, got)
+				}
+			}
+		})
+	}
+}
+
+func TestClassifyWithoutSnapshotIsUnclear(t *testing.T) {
+	if got := Classify("select 1", Input{Conforming: true}); got.Unclear == "" || got.ReadOnly {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestClassifyTooLongIsUnclear(t *testing.T) {
+	in := input()
+	in.MaxBytes = 10
+	if got := Classify("select 1 + 1", in); got.Unclear == "" || got.ReadOnly {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestClassifyLexesAsTheServerIsSet(t *testing.T) {
+	const text = `select 'a\' , password from users where name = '`
+	in := input()
+	if got := Classify(text, in); got.Unclear == "" { // the last literal does not end
+		t.Errorf("conforming: %+v", got)
+	}
+	in.Conforming = false
+	if got := Classify(`select 'a\', password from users --'`, in); !cmp.Equal(got.Relations, []string(nil)) || got.Unclear != "" {
+		t.Errorf("not conforming: %+v", got)
+	}
+}
+
+func TestOutputs(t *testing.T) {
+	for _, tt := range []struct{ text, want string }{
+		{"select 1", "h"}, {"select 1 as a, name from users", "hx"}, {"select count(*), count(password) n from users", "hh"},
+		{"select length(password) from users", "x"}, {"select *, 1 from users", ""}, {"select now(), version(), current_user, $1", "hhhh"},
+		{"select count(*) + 1, 2 > 1 from users", "hh"}, {"select 1 union select password from users", ""}, {"select date from users", "x"},
+		{"select count(*) filter (where password like 'a%') from users", "x"}, {"select (select password from users)", "x"},
+		{"select u.* from users u", ""}, {"select 'x'::text, 'users'::regclass", "hx"}, {"select 1; select 2", ""}, {"select distinct 1", "h"},
+		{"select distinct on (password) 1 from users", "h"}, {"select 1 is distinct from password from users", "x"}, {"select random(1, id) from users", "x"},
+		{"select users.count from users", "x"}, {"select total(1)", "x"}, {"select 1 from users where password = 'x' order by 1, 2", "h"},
+		{"with x as (select 1) select 1", ""}, {"select interval '1 day', date '2020-01-01'", "hh"}, {"select", ""}, {"select 1 password", "h"},
+		{"select case when password = 'a' then 1 end from users", "x"}, {"select a.from from users a", "x"}, {"select count", "x"},
+	} {
+		t.Run(tt.text, func(t *testing.T) {
+			got := ""
+			for _, o := range Classify(tt.text, input()).Outputs {
+				if o.Harmless {
+					got += "h"
+				} else {
+					got += "x"
+				}
+			}
+			if got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestBindings(t *testing.T) {
+	for _, tt := range []struct {
+		text string
+		want []Binding
+	}{
+		{"prepare a as select 1; deallocate prepare a", []Binding{{Verb: "PREPARE", Name: "a"}, {Verb: "DEALLOCATE", Name: "a"}}},
+		{"declare C cursor for select 1; close all", []Binding{{Verb: "DECLARE", Name: "c"}, {Verb: "CLOSE"}}},
+		{"create or replace temp view \"V\" as select 1", []Binding{{Verb: "CREATE", Name: "V", Kind: "view", Schema: "pg_temp"}}},
+		{"create table if not exists x.y (a int)", []Binding{{Verb: "CREATE", Name: "y", Kind: "table", Schema: "x"}}},
+		{"select 1 into temp t from users", []Binding{{Verb: "CREATE", Name: "t", Kind: "table", Schema: "pg_temp"}}},
+		{"deallocate all; discard all", []Binding{{Verb: "DEALLOCATE"}, {Verb: "DISCARD"}}},
+		{"select 1", nil},
+	} {
+		if diff := cmp.Diff(tt.want, Bindings(tt.text, input())); diff != "" {
+			t.Errorf("%s: %s", tt.text, diff)
+		}
+	}
+}
+
+func TestSnapshotColumn(t *testing.T) {
+	s := NewSnapshot(Catalog{Relations: []Relation{{OID: 7, Schema: "a", Name: "b", Columns: []string{"c", "", "d"}}}})
+	if rel, col, ok := s.Column(7, 3); rel != "a.b" || col != "d" || !ok {
+		t.Error(rel, col, ok)
+	}
+	for _, attr := range []int16{-1, 0, 2, 4} {
+		if _, _, ok := s.Column(7, attr); ok {
+			t.Errorf("column %d is found", attr)
+		}
+	}
+	if _, _, ok := s.Column(8, 1); ok {
+		t.Error("a relation that is not there is found")
+	}
+}
+
+func TestSnapshotIsSafeForConcurrentUse(t *testing.T) {
+	s := NewSnapshot(loadTable())
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			got := Classify("select * from deep, pg_settings", Input{Snapshot: s, Conforming: true})
+			if !has(got, "col:public.users.name") || !has(got, "set:*") {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// TestNames says statements one after the other, as a session does, and asks what the last one touches.
+func TestNames(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		texts []string
+		want  string
+	}{
+		{"a table", []string{"create table fresh (id int, password text)", "select id from fresh"}, "rel:public.fresh col:public.fresh.id !col:public.fresh.password clear ro"},
+		{"its column by another name", []string{"create table fresh (id int, password text)", "select password as x from fresh"}, "col:public.fresh.password clear ro"},
+		{"a write to it", []string{"create table fresh (id int)", "insert into fresh values (1)"}, "rel:public.fresh op:INSERT clear !ro"},
+		{"a temporary table", []string{"create temp table fresh (id int)", "drop table fresh"}, "rel:pg_temp.fresh !rel:public.fresh !rel:?.fresh clear"},
+		{"one of a query", []string{"create temp table fresh as select password as harmless from users", "select harmless from fresh"}, "col:public.users.password clear ro !op:CREATE"},
+		{"select into", []string{"select password as harmless into temp fresh from users", "select * from fresh"}, "col:public.users.password clear ro"},
+		{"what is poured in", []string{"create temp table fresh (a text)", "insert into fresh select password from users", "select a from fresh"}, "col:public.users.password clear ro"},
+		{"a view", []string{"create temp view fresh as select password as harmless from users", "select harmless from fresh"}, "rel:public.users col:public.users.password clear ro !op:CREATE"},
+		{"a view of a view", []string{"create view v1 as select password as a from users", "create view v2 as select a as b from v1", "table v2"}, "col:public.users.password clear"},
+		{"a function", []string{"create function fresh() returns text language sql as 'select password from users'", "select fresh()"}, "col:public.users.password fn:public.fresh clear !ro"},
+		{"a cursor", []string{"declare fresh cursor for select password from users", "fetch 1 from fresh"}, "col:public.users.password clear ro !op:DECLARE"},
+		{"a cursor declared anew", []string{"declare c1 cursor for select password from users", "close c1", "declare c1 cursor for select 1", "fetch c1"}, "col:public.users.password"},
+		{"a function's cursor", []string{"select tokens()", "fetch 1 from whatever"}, "col:app.tokens.token clear"},
+		{"no such cursor", []string{"select 1", "fetch 1 from whatever"}, "!clear"},
+		{"in one text", []string{"create temp table fresh as select password as p from users; select p from fresh; drop table fresh"}, "col:public.users.password clear"},
+		{"a path in one text", []string{"set search_path = app; select * from tokens"}, "rel:app.tokens col:app.tokens.token clear"},
+		{"another schema's", []string{"create table app.fresh (a int)", "select * from app.fresh"}, "rel:app.fresh clear"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			in := Input{Snapshot: snapshotTable(), Conforming: true, Names: &Names{}}
+			var got *weir.SQL
+			for _, text := range tt.texts {
+				got = Classify(text, in)
+				in.Names.Note(text, got, in)
+			}
+			for w := range strings.FieldsSeq(tt.want) {
+				if w, not := strings.CutPrefix(w, "!"); has(got, w) == not {
+					t.Errorf("%s: %+v", w, got)
+				}
+			}
+		})
+	}
+}
+
+func TestJoinKeepsWhatItHas(t *testing.T) {
+	a := &weir.SQL{Operations: []string{"SELECT"}, Columns: []string{"a.b.c", "a.b.d"}, ReadOnly: true}
+	if Join(a, &weir.SQL{Columns: []string{"a.b.d"}, ReadOnly: true}) != a {
+		t.Error("nothing new, and yet another one")
+	}
+	if got := Join(a, &weir.SQL{Columns: []string{"a.a.a"}}); got.ReadOnly || !slices.Equal(got.Columns, []string{"a.a.a", "a.b.c", "a.b.d"}) {
+		t.Errorf("%+v", got)
+	}
+}

@@ -1,0 +1,2 @@
+// Package sqloracle holds rules/sql to PostgreSQL's own parser. It is its own module because that parser needs cgo.
+package sqloracle

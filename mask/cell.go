@@ -24,6 +24,7 @@ type cellRule struct {
 	strength         field.Strength
 	protected, typed bool
 	naming, valued   bool // one names the other in the same row
+	statement        bool // SQL of others
 }
 
 // Columns prepares for rows of these columns.
@@ -33,6 +34,7 @@ func (m *Masker) Columns(columns []weir.Column) *Columns {
 	for i, col := range columns {
 		r := &c.cells[i]
 		r.strength, r.protected, r.typed = m.e.names.Match([]byte(col.Name)), col.Protected, col.Typed
+		r.statement = col.Statement && !col.Typed
 		name := strings.ToLower(col.Name)
 		r.naming, r.valued = !col.Typed && namingColumn(name), valueColumn(name)
 		names, values = names || r.naming, values || r.valued
@@ -142,6 +144,8 @@ func (c *Columns) cell(dst []byte, r cellRule, value []byte, t *weir.Tally) ([]b
 		return dst, weir.Unchanged
 	case r.protected || r.strength != field.None:
 		return c.named(dst, r, value, t)
+	case r.statement:
+		return c.statement(dst, value, t)
 	case len(value) < shortest:
 		return dst, weir.Unchanged
 	case r.typed:

@@ -47,8 +47,10 @@ func run(t testing.TB, m *mask.Masker, f weir.Format, text string, cut func() in
 		if _, err := w.Write([]byte(rest[:n])); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.Flush(); err != nil {
-			t.Fatal(err)
+		if f != weir.FormatOpaque { // there it may show the first bytes of a secret
+			if err := w.Flush(); err != nil {
+				t.Fatal(err)
+			}
 		}
 		rest = rest[n:]
 	}
@@ -152,6 +154,39 @@ func TestOpaqueKeepsTheLength(t *testing.T) {
 	for n := 1; n < len(in); n++ {
 		if got := run(t, masker(t), weir.FormatOpaque, in, func() int { return n }); got != want {
 			t.Fatalf("%q", got)
+		}
+	}
+}
+
+// TestOpaqueBytesDoNotWaitForEver: what only may be the beginning of a secret is passed on when it is so short that it says nothing; of one that
+// goes on behind it the rest is masked, however it comes.
+func TestOpaqueBytesDoNotWaitForEver(t *testing.T) {
+	for n := 1; n < len(canary); n++ {
+		var out bytes.Buffer
+		w, err := masker(t).Stream(&out, weir.Shape{Format: weir.FormatOpaque}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write := func(s string) {
+			if _, err := w.Write([]byte(s)); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Flush(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write("0123" + canary[:1])
+		if got := out.String(); got != "0123"+canary[:1] {
+			t.Fatalf("held back: %q", got)
+		}
+		for rest := canary[1:] + "\x00 and more"; rest != ""; rest = rest[min(n, len(rest)):] {
+			write(rest[:min(n, len(rest))])
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if got := out.String(); len(got) != len("0123"+canary+"\x00 and more") || strings.Contains(got, canary[3:7]) || !strings.HasSuffix(got, "*\x00 and more") {
+			t.Errorf("in pieces of %d: %q", n, got)
 		}
 	}
 }

@@ -155,6 +155,7 @@ type opaqueWriter struct {
 	err   error
 	buf   []byte // known.Context bytes already passed on, then what is held
 	from  int    // where what is held begins
+	shown int    // how far of it was passed on because no more came
 }
 
 // Write masks p.
@@ -169,8 +170,20 @@ func (o *opaqueWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Flush has nothing to do: Write passes on all that is decided.
-func (o *opaqueWriter) Flush() error { return o.err }
+// Flush passes on the beginning of what may be a secret, too, where it is so short that it says nothing: whoever waits for it must not wait
+// for ever.
+func (o *opaqueWriter) Flush() error {
+	from := max(o.from, o.shown)
+	if o.err != nil || from == len(o.buf) {
+		return o.err
+	}
+	s := scanner{m: o.m}
+	if to := s.quietKnown(o.buf, o.from, shortBeginning); to > from {
+		o.shown = to
+		_, o.err = o.w.Write(o.buf[from:to])
+	}
+	return o.err
+}
 
 // Close passes on the rest.
 func (o *opaqueWriter) Close() error {
@@ -206,11 +219,11 @@ func (o *opaqueWriter) pass(final bool) error {
 			out[i-o.from] = '*'
 		}
 	}
-	if safe > o.from {
-		_, o.err = o.w.Write(out[:safe-o.from])
+	if first := max(o.from, o.shown); safe > first {
+		_, o.err = o.w.Write(out[first-o.from : safe-o.from])
 	}
 	keep := max(0, safe-known.Context)
 	o.buf = o.buf[:copy(o.buf, o.buf[keep:])]
-	o.from = safe - keep
+	o.from, o.shown = safe-keep, max(0, o.shown-keep)
 	return o.err
 }

@@ -404,13 +404,17 @@ func (l *literal) passes(token, value []byte) bool {
 
 // low reports a value with hardly any variety: xxxxxxxx, 00000000.
 func low(v []byte) bool {
-	var seen [256]bool
+	var seen [4]byte
 	n := 0
 	for _, c := range v {
-		if !seen[c] {
-			seen[c] = true
-			n++
+		if bytes.IndexByte(seen[:n], c) >= 0 {
+			continue
 		}
+		if n == len(seen) {
+			return false
+		}
+		seen[n] = c
+		n++
 	}
-	return n < 5 && n < len(v)
+	return n < len(v)
 }

@@ -17,6 +17,7 @@ type beginnings struct {
 func newBeginnings(s *Set) beginnings {
 	g := beginnings{two: make([]uint64, 1<<10)}
 	g.more, g.shift = table[uint64](max(6, log2(64*len(s.patterns)+64)), 6, 24)
+	g.shift -= 6 // bits are counted here, not words
 	for i := range s.patterns {
 		w := binary.LittleEndian.Uint32(s.bytes(&s.patterns[i]))
 		g.one[w>>6&3] |= 1 << (w & 63)

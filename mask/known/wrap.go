@@ -133,6 +133,9 @@ func softBreak(b []byte, from int) (end, next int, ok, open bool) {
 
 // findWrapped appends what stands in b[from:] with breaks in it.
 func (s *Set) findWrapped(dst []Span, b []byte, from int) []Span {
+	if bytes.IndexByte(b[from:], '\n') < 0 && bytes.IndexByte(b[from:], '\\') < 0 {
+		return dst // no line ends here, as it is or escaped
+	}
 	done := from
 	if _, _, ok, _ := wordBreak(b, from); ok { // too little of the word may be behind from
 		dst, done = s.findChain(dst, b, from, wordBreak)

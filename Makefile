@@ -10,7 +10,7 @@ LINT_VERSION := v2.15.0
 LINT := $(CACHE)/bin/golangci-lint-$(LINT_VERSION)
 FUZZTIME ?= 3s
 
-.PHONY: run build bench tools test race fuzz lint arch check clean
+.PHONY: run build bench tools test race fuzz oracle lint arch check clean
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/weir ./cmd/weir
@@ -20,11 +20,15 @@ run: build
 
 test: tools race fuzz
 
-# What the end-to-end tests talk to the gateway with.
+# What the end-to-end tests talk to and talk with. Installed with apt or brew, saying so.
 tools:
-	@command -v curl >/dev/null || { echo "installing curl"; \
-		if command -v apt-get >/dev/null; then SUDO=$$(command -v sudo || true); $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq curl; \
-		elif command -v brew >/dev/null; then brew install curl; else echo "install curl, then run make test again"; exit 1; fi; }
+	@missing=; for p in curl:curl rsync:rsync git:git ssh:openssh-client sshd:openssh-server; do \
+		PATH="$$PATH:/usr/sbin" command -v $${p%%:*} >/dev/null || missing="$$missing $${p##*:}"; done; \
+	command -v psql >/dev/null || missing="$$missing postgresql"; \
+	[ -n "$$missing" ] || exit 0; echo "installing$$missing"; \
+	if command -v apt-get >/dev/null; then SUDO=$$(command -v sudo || true); $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq $$missing; \
+	elif command -v brew >/dev/null; then brew install $$(echo $$missing | sed 's/openssh-[a-z]*/openssh/g' | tr ' ' '\n' | sort -u); \
+	else echo "install$$missing, then run make test again"; exit 1; fi
 
 race:
 	go test -race -timeout 15m ./...
@@ -38,6 +42,10 @@ fuzz:
 			out=$$($$run 2>&1) || { echo "$$out"; ! echo "$$out" | grep -q 'Failing input' && echo "$$out" | grep -q 'context deadline exceeded' && $$run || exit 1; }; \
 		done; \
 	done
+
+# rules/sql against PostgreSQL's own parser, which needs a C compiler and some minutes to build the first time.
+oracle:
+	cd test/sqloracle && go test ./... && go test -run '^$$' -fuzz '^FuzzOracle$$' -fuzztime 30s .
 
 # Micro-benchmarks; the gateway against direct access, nginx and a plain relay; masking against other tools, which test/peers fetches. Some minutes.
 # WEIR_CORPUS names a labelled corpus to score. docs/benchmarks.md keeps the figures.

@@ -23,7 +23,7 @@ var mayImport = map[string]string{
 	"gate/gatetest":    ". vault/secret gate/session",
 	"gate/httpgate":    ". vault/secret gate/wire gate/session",
 	"gate/postgres":    ". vault/secret gate/wire gate/session rules/sql",
-	"gate/sshgate":     ". vault/secret gate/wire gate/session rules/shell gate/sshgate/*",
+	"gate/sshgate":     ". vault/secret gate/wire gate/session rules/shell rules/glob gate/sshgate/*",
 	"gate/sshgate/*":   ". gate/wire",
 	"rules/glob":       "",
 	"rules/reading":    "",

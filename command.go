@@ -9,9 +9,14 @@ type Command struct {
 	// Text is the whole command on one line, normalised but unmasked: "GET /actuator/env?x=1".
 	// Only the session reads it, to mask it.
 	Text string
-	HTTP *HTTPRequest // set when the protocol is http
-	SQL  *SQL         // set when the command is one or more SQL statements
-	SSH  *SSHRequest  // set when the protocol is ssh
+	// Literals asks that every string literal of an SQL text is masked for the record, because some are secrets by where they stand.
+	Literals bool
+	HTTP     *HTTPRequest // set when the protocol is http
+	SQL      *SQL         // set when the command is one or more SQL statements
+	SSH      *SSHRequest  // set when the protocol is ssh
+	// Attrs are parameters that are recorded with the command of a framed engine, as "parameter.<name>". The session masks their values,
+	// each by its name, which is "" where nothing names it.
+	Attrs []Attr
 	// Parameters returns what else an approval must be bound to (body, forwarded headers), in
 	// a form in which equal requests are equal. The session calls it at most once, and
 	// only when the command is to be held. nil means that Text says it all. An error denies.

@@ -134,6 +134,7 @@ type Denied struct {
 	Reason  string    // one sentence: what was refused and why
 	Hint    string    // one sentence: what to do next; may be empty
 	Request RequestID // for asking about it; always set by the session
+	Said    bool      // somebody who may decide said no; unset where nobody said anything in time
 	Err     error     // private cause
 }
 

@@ -110,10 +110,11 @@ type Resource struct {
 	// Of ssh.
 	Accounts []Credential `yaml:"accounts"` // others that clients may name with ACCOUNT+RESOURCE
 	HostKeys *HostKeys    `yaml:"host_keys"`
-	Shell    *bool        `yaml:"shell"`    // false: commands only
-	Commands []string     `yaml:"commands"` // the only ones that may be run
-	Env      []string     `yaml:"env"`      // variables that clients may set
-	Forward  []string     `yaml:"forward"`  // local, remote
+	Shell    *bool        `yaml:"shell"`     // false: commands only
+	AskLines bool         `yaml:"ask_lines"` // rules are asked about lines entered in a shell, too
+	Commands []string     `yaml:"commands"`  // the only ones that may be run
+	Env      []string     `yaml:"env"`       // variables that clients may set
+	Forward  []string     `yaml:"forward"`   // local
 
 	url  *url.URL
 	line int

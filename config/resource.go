@@ -42,6 +42,7 @@ func (k *checker) foreign(r *Resource, path string, p weir.Protocol) {
 		{"accounts", len(r.Accounts) > 0, weir.SSH},
 		{"host_keys", r.HostKeys != nil, weir.SSH},
 		{"shell", r.Shell != nil, weir.SSH},
+		{"ask_lines", r.AskLines, weir.SSH},
 		{"commands", len(r.Commands) > 0, weir.SSH},
 		{"env", len(r.Env) > 0, weir.SSH},
 		{"forward", len(r.Forward) > 0, weir.SSH},
@@ -133,8 +134,8 @@ func (k *checker) ssh(r *Resource, path string) {
 		}
 	}
 	for n, f := range r.Forward {
-		if f != "local" && f != "remote" {
-			k.problem(path+".forward["+strconv.Itoa(n)+"]", "what may be forwarded is local (ssh -L, -D) or remote (ssh -R)")
+		if f != "local" {
+			k.problem(path+".forward["+strconv.Itoa(n)+"]", "what may be forwarded is local (ssh -L, -D)")
 		}
 	}
 	if len(r.credentials()) == 0 {

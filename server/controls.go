@@ -35,23 +35,35 @@ type sessionMask struct {
 	own      *known.Set
 	resource string
 
-	mu       sync.Mutex
-	of       *generation
-	masker   *mask.Masker
+	made atomic.Pointer[madeMask] // the newest
+
+	mu       sync.Mutex    // guards the making of one
 	personal *personal.Set // what the resource had masked last; stays when the resource goes
 }
 
+// madeMask is what masks by what one generation knows.
+type madeMask struct {
+	of     *generation
+	masker *mask.Masker
+}
+
+// current is asked for each row.
 func (s *sessionMask) current() *mask.Masker {
-	g := s.now.Load()
+	if m := s.made.Load(); m != nil && m.of == s.now.Load() {
+		return m.masker
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.of != g {
+	g := s.now.Load()
+	m := s.made.Load()
+	if m == nil || m.of != g {
 		if r := g.byName[s.resource]; r != nil {
 			s.personal = r.personal
 		}
-		s.of, s.masker = g, g.engine.Masker(s.sets(g)...).WithPersonal(s.personal)
+		m = &madeMask{of: g, masker: g.engine.Masker(s.sets(g)...).WithPersonal(s.personal)}
+		s.made.Store(m)
 	}
-	return s.masker
+	return m.masker
 }
 
 // maxJoined is how many secrets are at most joined with the one a client presented. That takes about 100 µs for each, once a session; text

@@ -9,18 +9,24 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"weir"
 	"weir/access/identity"
 	"weir/config"
 	"weir/gate/httpgate"
+	"weir/gate/postgres"
+	"weir/gate/sshgate"
 	"weir/mask"
 	"weir/mask/detect"
 	"weir/mask/known"
 	"weir/mask/personal"
 	"weir/rules/catalog"
+	"weir/rules/glob"
 	"weir/rules/policy"
+	"weir/vault/ca"
+	"weir/vault/secret"
 	"weir/vault/source"
 )
 
@@ -28,28 +34,45 @@ import (
 type generation struct {
 	cfg          *config.Config
 	plan         *policy.Plan
+	catalog      *catalog.Catalog
 	entitlements *identity.Entitlements
 	resources    []*resource
 	byName       map[string]*resource
 	masker       *mask.Masker
 	engine       *mask.Engine
+	settings     []glob.Text // patterns of settings whose values are secrets
 	known        *known.Set
 	held         []source.Held // all that was ever held in this process
 	warnings     []string
 }
 
+// resource is a target; of http, postgres and ssh one is set.
 type resource struct {
-	noun      weir.Resource
-	target    *httpgate.Target
-	transport *http.Transport
-	personal  *personal.Set // nil: personal data passes
-	host      string
+	noun     weir.Resource
+	http     *httpgate.Target
+	postgres *postgres.Target
+	ssh      *sshgate.Target
+	columns  []glob.Text   // "schema.table.column" that are masked whole
+	personal *personal.Set // nil: personal data passes
+	host     string
+	database string
+
+	transport *http.Transport // of http
+}
+
+// close lets idle connections go.
+func (r *resource) close() {
+	if r.transport != nil {
+		r.transport.CloseIdleConnections()
+	}
 }
 
 // environment is where credentials come from.
 type environment struct {
 	lookup func(string) (string, bool)
 	read   func(string) ([]byte, error)
+	ssh    *ca.SSH      // signs logins at SSH targets; nil when a configuration is only checked
+	first  *sshFirstUse // what targets showed first
 }
 
 // build makes a generation of a configuration. before is the one in use, or nil. The error lists everything that is wrong.
@@ -59,6 +82,7 @@ func build(cfg *config.Config, file string, maskKey []byte, env environment, bef
 	if err != nil {
 		return nil, err
 	}
+	g.catalog = cat
 	plan, problems := policy.Compile(cfg.Policy(), cat)
 	if len(problems) > 0 {
 		e := &config.Error{File: file}
@@ -96,7 +120,11 @@ func build(cfg *config.Config, file string, maskKey []byte, env environment, bef
 	if err != nil {
 		return nil, err
 	}
-	if g.engine, err = mask.New(mask.Config{Fields: cfg.Mask.Fields, Disable: cfg.Mask.Detectors.Disable, Custom: custom, Key: maskKey}); err != nil {
+	fields, err := g.secretSettings(cat, slices.Clone(cfg.Mask.Fields))
+	if err != nil {
+		return nil, err
+	}
+	if g.engine, err = mask.New(mask.Config{Fields: fields, Disable: cfg.Mask.Detectors.Disable, Custom: custom, Key: maskKey}); err != nil {
 		errs = append(errs, fmt.Errorf("mask: %w", err))
 	}
 	if g.known, g.warnings, err = source.Needles(g.held...); err != nil {
@@ -107,6 +135,22 @@ func build(cfg *config.Config, file string, maskKey []byte, env environment, bef
 	}
 	g.masker = g.engine.Masker(g.known)
 	return g, nil
+}
+
+// secretSettings takes the catalogue's settings that are secrets, and adds to fields those that are no patterns: patterns are of words that are
+// known as names of secrets.
+func (g *generation) secretSettings(cat *catalog.Catalog, fields []string) ([]string, error) {
+	for _, name := range cat.Settings() {
+		if !strings.Contains(name, "*") {
+			fields = append(fields, name)
+		}
+		pattern, err := glob.CompileText(name)
+		if err != nil {
+			return nil, fmt.Errorf("catalogue: setting %s: %w", name, err)
+		}
+		g.settings = append(g.settings, pattern)
+	}
+	return fields, nil
 }
 
 // customDetectors are the user's own. The error is a *config.Error with everything that is wrong with them.
@@ -130,16 +174,17 @@ func customDetectors(cfg *config.Config, file string) ([]detect.Custom, error) {
 	return list, nil
 }
 
-func orElse(d, def time.Duration) time.Duration {
-	if d > 0 {
-		return d
+func orElse[T comparable](v, def T) T {
+	var none T
+	if v == none {
+		return def
 	}
-	return def
+	return v
 }
 
 // CheckConfig builds all that a configuration makes, except what opens files in its data_dir, and returns what is noteworthy.
 func CheckConfig(cfg *config.Config, file string, lookup func(string) (string, bool)) (warnings []string, err error) {
-	g, err := build(cfg, file, make([]byte, 32), environment{lookup, os.ReadFile}, nil)
+	g, err := build(cfg, file, make([]byte, 32), environment{lookup: lookup, read: os.ReadFile, first: &sshFirstUse{}}, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -147,20 +192,33 @@ func CheckConfig(cfg *config.Config, file string, lookup func(string) (string, b
 }
 
 func (g *generation) resource(c *config.Resource, env environment) (*resource, error) {
-	r := &resource{noun: c.Noun(), host: c.URL().Host}
+	r := &resource{noun: c.Noun(), host: c.Address, database: c.Database}
 	if kinds := c.Mask.Personal; len(kinds) > 0 {
 		var err error
 		if r.personal, err = personal.New(kinds); err != nil {
 			return nil, err
 		}
 	}
+	switch c.Protocol {
+	case weir.HTTP:
+		return r, g.httpResource(r, c, env)
+	case weir.Postgres:
+		return r, g.postgresResource(r, c, env)
+	case weir.SSH:
+		return r, g.sshResource(r, c, env)
+	}
+	return nil, fmt.Errorf("the protocol %s has no engine", c.Protocol)
+}
+
+func (g *generation) httpResource(r *resource, c *config.Resource, env environment) error {
+	r.host = c.URL().Host
 	cred, err := g.credential(c, env)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	tlsConfig, err := clientTLS(&c.TLS)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	r.transport = &http.Transport{
 		DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
@@ -172,10 +230,25 @@ func (g *generation) resource(c *config.Resource, env environment) (*resource, e
 		MaxResponseHeaderBytes: 1 << 20,
 		ReadBufferSize:         32 << 10, WriteBufferSize: 32 << 10,
 	}
-	r.target, err = httpgate.NewTarget(httpgate.Target{
+	r.http, err = httpgate.NewTarget(httpgate.Target{
 		URL: c.URL(), RoundTripper: r.transport, Credential: cred, AllowOpaque: c.AllowOpaque, HostHeader: c.HostHeader,
 	})
-	return r, err
+	return err
+}
+
+// hold resolves a credential and keeps it for masking. A nil ref is no credential.
+func (g *generation) hold(name string, ref *config.Ref, env environment) (secret.String, error) {
+	if ref == nil {
+		return secret.String{}, nil
+	}
+	v, err := source.Resolve(ref.Source(), env.lookup, env.read)
+	if err != nil {
+		return secret.String{}, err
+	}
+	if !slices.ContainsFunc(g.held, func(h source.Held) bool { return h.Value.Equal(v) }) {
+		g.held = append(g.held, source.Held{Name: name, Value: v})
+	}
+	return v, nil
 }
 
 // credential resolves what proves the gateway to a target, and keeps it for masking.
@@ -191,13 +264,9 @@ func (g *generation) credential(c *config.Resource, env environment) (httpgate.C
 	if cc.Password != nil {
 		ref = cc.Password
 	}
-	v, err := source.Resolve(ref.Source(), env.lookup, env.read)
+	v, err := g.hold(c.Name, ref, env)
 	if err != nil {
 		return httpgate.Credential{}, err
-	}
-	name := c.Name
-	if !slices.ContainsFunc(g.held, func(h source.Held) bool { return h.Value.Equal(v) }) {
-		g.held = append(g.held, source.Held{Name: name, Value: v})
 	}
 	switch {
 	case cc.Bearer != nil:

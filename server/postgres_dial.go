@@ -36,6 +36,7 @@ type postgresConfig struct {
 	// roots are the authorities that verify-full and, if it is not nil, require trust; nil is the system's for verify-full.
 	roots        *x509.CertPool
 	certificates []tls.Certificate // of ours, for the target
+	serverName   string            // what the target's certificate names, if not the host
 	attrs        string            // target_session_attrs: "any" …
 	timeout      time.Duration     // for each host
 }
@@ -112,6 +113,9 @@ func (c *postgresConfig) tls(host string) (*tls.Config, error) {
 	if strings.HasPrefix(host, "/") {
 		return nil, nil //nolint:nilnil // a socket needs none
 	}
+	if c.serverName != "" {
+		host = c.serverName
+	}
 	t := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: host, RootCAs: c.roots, Certificates: c.certificates}
 	switch c.mode {
 	case "disable":
@@ -174,7 +178,7 @@ func (d *postgresDialer) connect(ctx context.Context, database string, params ma
 	}
 	at.tls, at.pid, at.key = h.TLSConfig, h.PID, h.SecretKey
 	return &postgres.Upstream{
-		Conn: h.Conn, Parameters: h.ParameterStatuses, HasKey: h.PID != 0 && len(h.SecretKey) > 0, Status: h.TxStatus, Cancel: at.cancel,
+		Conn: h.Conn, Parameters: h.ParameterStatuses, PID: h.PID, HasKey: h.PID != 0 && len(h.SecretKey) > 0, Status: h.TxStatus, Cancel: at.cancel,
 	}, nil
 }
 

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -12,7 +11,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/binary"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -39,65 +37,6 @@ const (
 	pgLogin  = "orders.k7f3q2"
 	pgSecret = "weir-test-secret-4b7d1c"
 )
-
-// passCodec frames messages and asks for every Query. It masks ParameterStatus only.
-type passCodec struct{ opt postgres.CodecOptions }
-
-func (passCodec) frame(b []byte) int {
-	if len(b) < 5 {
-		return 0
-	}
-	if n := 1 + int(binary.BigEndian.Uint32(b[1:])); n <= len(b) {
-		return n
-	}
-	return 0
-}
-
-func (c passCodec) Request(b []byte) (int, *weir.Command, error) {
-	n := c.frame(b)
-	if n > 0 && (b[0] == 'Q' || b[0] == 'S') {
-		return n, &weir.Command{Operation: "SELECT", Text: string(bytes.TrimRight(b[5:n], "\x00"))}, nil
-	}
-	return n, nil, nil
-}
-
-func (c passCodec) Response(out *session.Batch, b []byte) error {
-	for {
-		n := c.frame(b[out.End:])
-		if n == 0 {
-			return nil
-		}
-		switch f := b[out.End : out.End+n]; f[0] {
-		case 'Z':
-			out.Answered++
-		case 'S':
-			name, _, _ := bytes.Cut(f[5:], []byte{0})
-			out.Spans = append(out.Spans, session.Span{Start: out.End + 6 + len(name), End: out.End + n - 1, Name: string(name)})
-		}
-		out.End += n
-	}
-}
-
-func (c passCodec) Splice(dst, frames []byte, edits []session.Edit) ([]byte, error) {
-	for at := 0; at < len(frames); {
-		n, start := c.frame(frames[at:]), len(dst)
-		from := at
-		for len(edits) > 0 && edits[0].Start < at+n {
-			dst = append(append(dst, frames[from:edits[0].Start]...), edits[0].New...)
-			from, edits = edits[0].End, edits[1:]
-		}
-		dst = append(dst, frames[from:at+n]...)
-		binary.BigEndian.PutUint32(dst[start+1:], uint32(len(dst)-start-1))
-		at += n
-	}
-	return dst, nil
-}
-
-func (passCodec) Refuse(dst []byte, d *weir.Denied) []byte {
-	body := "SERROR\x00C42501\x00M" + d.Reason + "\x00\x00"
-	dst = binary.BigEndian.AppendUint32(append(dst, 'E'), uint32(4+len(body)))
-	return append(append(dst, body...), 'Z', 0, 0, 0, 5, 'I')
-}
 
 // pgGate is a gateway for tests, on a port of its own.
 type pgGate struct {
@@ -179,12 +118,13 @@ func newPGGate(t *testing.T, cfg postgresConfig, change ...func(*pgGate)) *pgGat
 		return &session.Certificate{User: weir.UserID(c.Subject.CommonName), Serial: 1, Expires: c.NotAfter}, nil
 	}}
 	g.opt = postgres.Options{
-		Now: time.Now, StartTLS: over.start, OnFault: func(where string, err error) { t.Log("fault:", where, err) },
+		Secret: func(_, _, _ string) bool { return false },
+		Now:    time.Now, StartTLS: over.start, OnFault: func(where string, err error) { t.Log("fault:", where, err) },
 		Codec: func(o postgres.CodecOptions) session.Codec {
 			g.mu.Lock()
 			defer g.mu.Unlock()
 			g.last = o
-			return passCodec{o}
+			return postgres.NewCodec(o)
 		},
 	}
 	for _, f := range change {

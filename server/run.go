@@ -39,6 +39,20 @@ func (s *Server) listen(ctx context.Context) (err error) {
 	if s.socket, err = listenSocket(ctx, s.cfg.DataDir); err != nil {
 		return err
 	}
+	for _, x := range []struct {
+		protocol  weir.Protocol
+		key, addr string
+		serve     func(context.Context, net.Conn)
+	}{{weir.Postgres, "listen.postgres", s.cfg.Listen.Postgres, s.servePostgres}, {weir.SSH, "listen.ssh", s.cfg.Listen.SSH, s.serveSSH}} {
+		if x.addr == "" {
+			continue
+		}
+		ln, err := listenAt(ctx, x.key, x.addr)
+		if err != nil {
+			return err
+		}
+		s.streams = append(s.streams, &streams{protocol: x.protocol, ln: ln, serve: x.serve, log: s.log})
+	}
 	port := 0
 	if a, ok := s.web.Addr().(*net.TCPAddr); ok {
 		port = a.Port
@@ -107,6 +121,16 @@ func (s *Server) serveParts(context.Context) error {
 	return nil
 }
 
+// portOf is where clients of a protocol reach the gateway.
+func (s *Server) portOf(p weir.Protocol) int {
+	for _, x := range s.streams {
+		if a, ok := x.ln.Addr().(*net.TCPAddr); ok && x.protocol == p {
+			return a.Port
+		}
+	}
+	return 0
+}
+
 // URL is where users reach the gateway.
 func (s *Server) URL() string { return s.base.String() }
 
@@ -114,8 +138,8 @@ func (s *Server) URL() string { return s.base.String() }
 func (s *Server) Run(ctx context.Context) error {
 	handler := &web{s: s, api: s.api, metrics: s.metrics.handler(), foreign: http.NewCrossOriginProtection()}
 	errorLog := slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)
-	srv := httpServer(handler, int(s.cfg.Limits.Headers))
-	admin := serveSocket(s.api)
+	srv := httpServer(s.guarded(handler), int(s.cfg.Limits.Headers))
+	admin := serveSocket(s.guarded(s.api))
 	scrape := httpServer(s.metrics.handler(), 0)
 	srv.ErrorLog, admin.ErrorLog, scrape.ErrorLog = errorLog, errorLog, errorLog
 	ended := make(chan error, 3)
@@ -135,6 +159,9 @@ func (s *Server) Run(ctx context.Context) error {
 		go func() { ended <- scrape.Serve(s.scrapes) }()
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	for _, x := range s.streams {
+		go x.run(background)
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -153,8 +180,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.log.LogAttrs(background, slog.LevelInfo, "weir drains", slog.String("at_most", time.Duration(s.cfg.Shutdown.Drain).String()))
 	drain, cancel := context.WithTimeout(background, time.Duration(s.cfg.Shutdown.Drain))
 	defer cancel()
-	s.gate.Close(drain)
-	s.http.Close()
+	s.drain(drain)
 	stop()
 	<-done
 	for _, x := range []*http.Server{srv, admin, scrape} {
@@ -168,6 +194,18 @@ func (s *Server) Run(ctx context.Context) error {
 	_ = os.Remove(s.socket.Addr().String())
 	s.log.LogAttrs(drain, slog.LevelInfo, "weir has stopped")
 	return err
+}
+
+// drain lets nobody in any more, waits for what runs until ctx ends, and ends all sessions.
+func (s *Server) drain(ctx context.Context) {
+	for _, x := range s.streams {
+		_ = x.ln.Close()
+	}
+	s.gate.Close(ctx)
+	s.http.Close()
+	for _, x := range s.streams {
+		x.stop(ctx)
+	}
 }
 
 // chores are what is due now and then.
@@ -286,7 +324,7 @@ func (s *Server) reload(ctx context.Context, before *generation) error {
 		return now == nil || old == nil || !slices.Equal(old.noun.Exceptions, now.noun.Exceptions) || old.host != now.host
 	}, "the resource was changed")
 	for _, r := range before.resources {
-		r.transport.CloseIdleConnections()
+		r.close()
 	}
 	s.warn(ctx, g)
 	s.log.LogAttrs(ctx, slog.LevelInfo, "a new configuration is in force", slog.String("policy", g.plan.Version()), slog.Int("resources", len(g.resources)))

@@ -33,7 +33,9 @@ import (
 	"weir/evidence/verify"
 	"weir/front/api"
 	"weir/gate/httpgate"
+	"weir/gate/postgres"
 	"weir/gate/session"
+	"weir/gate/sshgate"
 	"weir/mask"
 	"weir/rules/policy"
 	"weir/service"
@@ -75,6 +77,8 @@ type Server struct {
 	approvals *approval.Board
 	gate      *session.Gate
 	http      *httpgate.Handler
+	postgres  *postgres.Handler // nil: no listener
+	ssh       *sshgate.Handler  // nil: no listener
 	service   *service.Service
 	api       *api.Handler
 	metrics   *metrics
@@ -87,13 +91,14 @@ type Server struct {
 	base      *url.URL // where users reach the gateway
 	web       net.Listener
 	socket    net.Listener
+	streams   []*streams // postgres, ssh
 	scrapes   net.Listener
 }
 
 // New builds everything and opens the listeners. When it fails nothing is left open. The error is for the operator: one sentence
 // that names the place and the fix.
 func New(ctx context.Context, cfg *config.Config, opt Options) (_ *Server, err error) {
-	s := &Server{opt: opt, cfg: cfg, env: environment{opt.LookupEnv, os.ReadFile}}
+	s := &Server{opt: opt, cfg: cfg, env: environment{lookup: opt.LookupEnv, read: os.ReadFile, first: &sshFirstUse{path: filepath.Join(cfg.DataDir, "ssh_known_hosts")}}}
 	s.log = newLog(opt.Log, cfg.Log.Level, &s.masker)
 	defer func() {
 		if err != nil {
@@ -158,6 +163,7 @@ func (s *Server) openData(ctx context.Context) error {
 	if s.sshCA, err = ca.OpenSSH(filepath.Join(dir, keysDir), s.opt.Now); err != nil {
 		return err
 	}
+	s.env.ssh = s.sshCA
 	s.state, err = state.Open(ctx, filepath.Join(dir, "state.db"), s.opt.Now)
 	return err
 }
@@ -241,13 +247,30 @@ func (s *Server) assemble(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.engines(ctx); err != nil {
+		return err
+	}
+	s.service, err = service.New(service.Parts{
+		Identity: s.identity, Approvals: s.approvals, Gate: s.gate, Records: records, Audit: s.audit, Policy: &s.plan,
+		Resources: s.views, CA: s.caPath, ClientCA: s.authority, SSHCA: s.sshCA, SSH: s.sshAddress, Commanders: map[weir.Protocol]service.Commander{weir.Postgres: s.commandSQL}, Verify: s.verify, Now: s.opt.Now,
+		Mask: func(name, text string) string { return maskText(s.now.Load().masker, name, text) },
+	})
+	if err != nil {
+		return err
+	}
+	s.api, err = api.New(s.service, api.Options{Version: s.opt.Version, Log: s.log})
+	return err
+}
+
+// engines makes one for each protocol that is served.
+func (s *Server) engines(ctx context.Context) (err error) {
 	l := &s.cfg.Limits
 	s.http, err = httpgate.New(s.gate, func(name string) (*httpgate.Target, bool) {
-		r, ok := s.now.Load().byName[name]
-		if !ok {
+		r := s.now.Load().byName[name]
+		if r == nil || r.http == nil {
 			return nil, false
 		}
-		return r.target, true
+		return r.http, true
 	}, httpgate.Options{
 		Hosts: s.cfg.Web.Hosts, LoginPath: loginPath, MaxHeldBody: int64(l.HeldBody), MaxMessage: int64(l.Message), MaxSessions: l.Sessions, Now: s.opt.Now,
 		OnFault: func(where string, err error) {
@@ -258,16 +281,10 @@ func (s *Server) assemble(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.service, err = service.New(service.Parts{
-		Identity: s.identity, Approvals: s.approvals, Gate: s.gate, Records: records, Audit: s.audit, Policy: &s.plan,
-		Resources: s.views, CA: s.caPath, ClientCA: s.authority, SSHCA: s.sshCA, Verify: s.verify, Now: s.opt.Now,
-		Mask: func(name, text string) string { return maskText(s.now.Load().masker, name, text) },
-	})
-	if err != nil {
+	if err := s.openPostgres(ctx); err != nil {
 		return err
 	}
-	s.api, err = api.New(s.service, api.Options{Version: s.opt.Version, Log: s.log})
-	return err
+	return s.openSSH(ctx)
 }
 
 func (s *Server) caPath() string {
@@ -282,9 +299,15 @@ func (s *Server) views() []service.Resource {
 	g := s.now.Load()
 	out := make([]service.Resource, 0, len(g.resources))
 	for _, r := range g.resources {
-		v := service.Resource{Resource: r.noun, URL: s.base.JoinPath("r", r.noun.Name, "/"), Target: r.host}
-		for _, h := range g.cfg.Web.Hosts {
-			v.Hosts = append(v.Hosts, r.noun.Name+"."+h)
+		v := service.Resource{Resource: r.noun, Target: r.host, Database: r.database}
+		switch r.noun.Protocol {
+		case weir.HTTP:
+			v.URL = s.base.JoinPath("r", r.noun.Name, "/")
+			for _, h := range g.cfg.Web.Hosts {
+				v.Hosts = append(v.Hosts, r.noun.Name+"."+h)
+			}
+		default:
+			v.Host, v.Port = s.base.Hostname(), s.portOf(r.noun.Protocol)
 		}
 		out = append(out, v)
 	}
@@ -346,6 +369,9 @@ func (s *Server) ready(ctx context.Context) error {
 // shut closes what New opened, in whatever state it is.
 func (s *Server) shut() error {
 	var errs []error
+	for _, x := range s.streams {
+		_ = x.ln.Close() // closed already when it was served
+	}
 	for _, ln := range []net.Listener{s.web, s.socket, s.scrapes} {
 		if ln != nil {
 			if err := ln.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
@@ -366,7 +392,7 @@ func (s *Server) shut() error {
 	}
 	if g := s.now.Load(); g != nil {
 		for _, r := range g.resources {
-			r.transport.CloseIdleConnections()
+			r.close()
 		}
 	}
 	return errors.Join(errs...)

@@ -8,6 +8,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"weir"
 )
 
 // maxStreams bounds the connections of one listener that is not the web's.
@@ -15,10 +17,10 @@ const maxStreams = 20_000
 
 // streams serves the connections of one listener, each by its own goroutine, and knows those that live.
 type streams struct {
-	name  string
-	ln    net.Listener
-	serve func(ctx context.Context, conn net.Conn)
-	log   *slog.Logger
+	protocol weir.Protocol
+	ln       net.Listener
+	serve    func(ctx context.Context, conn net.Conn)
+	log      *slog.Logger
 
 	mu     sync.Mutex
 	closed bool
@@ -26,18 +28,18 @@ type streams struct {
 	done   sync.WaitGroup
 }
 
-// run accepts until the listener is closed. The error is nil then.
-func (s *streams) run(ctx context.Context) error {
+// run accepts until the listener is closed.
+func (s *streams) run(ctx context.Context) {
 	for wait := 5 * time.Millisecond; ; {
 		conn, err := s.ln.Accept()
 		if errors.Is(err, net.ErrClosed) {
-			return nil
+			return
 		}
 		if err != nil { // out of descriptors, or the client is gone already
-			s.log.LogAttrs(ctx, slog.LevelWarn, "a connection could not be accepted", slog.String("listener", s.name), slog.String("error", err.Error()))
+			s.log.LogAttrs(ctx, slog.LevelWarn, "a connection could not be accepted", slog.String("protocol", string(s.protocol)), slog.String("error", err.Error()))
 			select {
 			case <-ctx.Done():
-				return nil
+				return
 			case <-time.After(wait):
 			}
 			wait = min(2*wait, time.Second)
@@ -52,7 +54,7 @@ func (s *streams) run(ctx context.Context) error {
 			defer s.remove(conn)
 			defer func() {
 				if r := recover(); r != nil {
-					s.log.LogAttrs(ctx, slog.LevelError, "an engine panicked; its connection was closed", slog.String("listener", s.name), slog.String("panic", fmt.Sprintf("%T", r)))
+					s.log.LogAttrs(ctx, slog.LevelError, "an engine panicked; its connection was closed", slog.String("protocol", string(s.protocol)), slog.String("panic", fmt.Sprintf("%T", r)))
 				}
 			}()
 			s.serve(ctx, conn)

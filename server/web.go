@@ -2,9 +2,12 @@ package server
 
 import (
 	"errors"
+	"fmt"
 	"html/template"
+	"log/slog"
 	"net/http"
 	"net/netip"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -44,6 +47,26 @@ func (h *web) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		plain(w, http.StatusNotFound, "nothing is here; resources are at /r/NAME/\n")
 	}
+}
+
+// guarded turns a panic into an answer, and a line of the log that says where it was.
+func (s *Server) guarded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			v := recover()
+			if v == nil {
+				return
+			}
+			if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+				panic(v)
+			}
+			// The value may hold traffic, so only its type is kept; the stack holds none.
+			s.log.LogAttrs(r.Context(), slog.LevelError, "a request panicked", slog.String("panic", fmt.Sprintf("%T", v)), slog.String("stack", string(debug.Stack())))
+			s.metrics.faults.WithLabelValues("web").Inc()
+			plain(w, http.StatusInternalServerError, "internal error\n")
+		}()
+		next.ServeHTTP(w, r)
+	})
 }
 
 func plain(w http.ResponseWriter, status int, text string) {

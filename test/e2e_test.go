@@ -1,6 +1,7 @@
 package test
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"io"
@@ -499,8 +500,7 @@ func TestDemo(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = cmd.Process.Kill() }()
-	line := make([]byte, 8192)
-	n, err := out.Read(line)
+	line, err := bufio.NewReaderSize(out, 64<<10).ReadSlice(10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -508,7 +508,7 @@ func TestDemo(t *testing.T) {
 		Web, CA   string
 		DataDir   string `json:"data_dir"`
 		Resources []struct{ Name, Protocol, Command, Login, Secret string }
-	}](t, string(line[:n]))
+	}](t, string(line))
 	if d.DataDir != dir || len(d.Resources) == 0 || d.Resources[0].Protocol != "http" || d.Resources[0].Secret == "" {
 		t.Fatalf("%+v", d)
 	}
@@ -517,6 +517,27 @@ func TestDemo(t *testing.T) {
 		if err != nil || !bytes.Contains(body, []byte("[masked:")) {
 			t.Errorf("%v %.300s", err, body)
 		}
+	}
+	protocols := ""
+	for _, r := range d.Resources {
+		protocols += r.Protocol + " "
+		program, args := "ssh", []string{"cat .env"}
+		switch r.Protocol {
+		case "http":
+			continue
+		case "postgres":
+			program, args = "psql", []string{"-c", "SELECT * FROM customers LIMIT 2"}
+		}
+		if _, err := exec.LookPath(program); err != nil {
+			continue
+		}
+		got, err := exec.Command(binary, append([]string{"connect", r.Name, "--as", "alice", "--data-dir", dir, "--"}, args...)...).CombinedOutput()
+		if err != nil || !bytes.Contains(got, []byte("[masked:")) || bytes.Contains(got, []byte("sk_live_")) {
+			t.Errorf("%s: %v %.600s", r.Name, err, got)
+		}
+	}
+	if !strings.Contains(protocols, "ssh ") {
+		t.Errorf("the demo has %s", protocols)
 	}
 	_ = cmd.Process.Signal(os.Interrupt)
 	if err := cmd.Wait(); err != nil {

@@ -33,6 +33,10 @@ func TestMain(m *testing.M) {
 		listen, target, _ := strings.Cut(spec, " ")
 		proxyMain(listen, target)
 	}
+	if spec := os.Getenv("WEIR_BENCH_RELAY"); spec != "" {
+		listen, target, _ := strings.Cut(spec, " ")
+		relayMain(listen, target)
+	}
 	dir, err := os.MkdirTemp("", "weir-e2e-")
 	if err != nil {
 		panic(err)

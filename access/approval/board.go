@@ -244,7 +244,7 @@ func (b *Board) unapproved(ctx context.Context, r *Request) *weir.Denied {
 // refusal is the refusal of a command that somebody said no to.
 func refusal(r *Request) *weir.Denied {
 	d := &weir.Denied{
-		Kind: weir.DeniedUnapproved, Rule: r.Rule, Request: r.ID, Reason: fmt.Sprintf("request %s was denied", r.ID),
+		Kind: weir.DeniedUnapproved, Rule: r.Rule, Request: r.ID, Said: true, Reason: fmt.Sprintf("request %s was denied", r.ID),
 		Hint: "it can be asked for again after " + r.Expires.UTC().Format(time.RFC3339),
 	}
 	for i := range r.Votes {

@@ -23,7 +23,7 @@ type Options struct {
 	Now    func() time.Time
 
 	SegmentBytes      int64         // size of a segment file; 64 MiB, at least 64 KiB, at most 1 GiB
-	GroupDelay        time.Duration // how long entries wait to be synced together; 3 ms
+	GroupDelay        time.Duration // how long entries wait to be synced together when nobody waits in Sync; 4 ms
 	CheckpointEvery   time.Duration // signed statement this long after an entry at the latest; 1 s
 	CheckpointEntries int           // and after that many entries; 8192
 	// Allocate reserves disk space for an empty file and sets its size; nil does it as the system does best. An
@@ -141,7 +141,7 @@ func (o *Options) complete() error {
 		return fmt.Errorf("open journal: SegmentBytes is %d, must be from %d to %d", o.SegmentBytes, minSegmentBytes, maxSegmentBytes)
 	}
 	if o.GroupDelay == 0 {
-		o.GroupDelay = 3 * time.Millisecond
+		o.GroupDelay = 4 * time.Millisecond
 	}
 	if o.CheckpointEvery == 0 {
 		o.CheckpointEvery = time.Second

@@ -188,7 +188,9 @@ func (c *call) begin(ctx context.Context, s *session.Session, t *Target, up *Ups
 	if up.HasKey {
 		var err error
 		if o.PID, o.Key, err = c.h.cancels.add(at.keySize, func(ctx context.Context) {
-			withdraw(s)
+			if s.Withdraw() { // it has not reached the target
+				return
+			}
 			if err := up.Cancel(ctx); err != nil {
 				c.h.opt.OnFault("cancel", err)
 			}
@@ -203,13 +205,18 @@ func (c *call) begin(ctx context.Context, s *session.Session, t *Target, up *Ups
 	o.Columns = func(relation, column string) (bool, bool) {
 		return c.h.opt.Columns(info.Resource.Name, relation, column)
 	}
+	o.Secret = func(relation, column string) bool { return c.h.opt.Secret(info.Resource.Name, relation, column) }
+	o.SecretSetting = c.h.opt.SecretSetting
+	o.Notifies = func() { c.h.notifiers.add(up.PID, c.h.opt.Now()) }
+	o.Notified = func(pid uint32) bool { return c.h.notifiers.has(pid, c.h.opt.Now()) }
 	o.HeldNotice = func(id weir.RequestID) (string, string, string) { return c.h.opt.HeldNotice(info, id) }
 	o.MaxStatement, o.AllowFunctionCall = c.h.opt.MaxStatement, t.AllowFunctionCall
+	o.Greeted = true
 	codec := c.h.opt.Codec(*o)
 	if err := errors.Join(c.conn.SetReadDeadline(time.Time{}), c.conn.SetWriteDeadline(time.Time{})); err != nil {
 		return nil, err
 	}
-	c.target, c.tls = &led{Conn: up.Conn, head: greeting(up, o.PID, o.Key)}, nil
+	c.target, c.greeting, c.tls = up.Conn, greeting(up, o.PID, o.Key), nil
 	begun = true
 	return func() error {
 		defer s.End("the connection was closed")

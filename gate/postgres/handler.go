@@ -19,16 +19,6 @@ import (
 // alpn is the name of the protocol in TLS (PostgreSQL documentation, section 55.2.11).
 const alpn = "postgresql"
 
-// withdrawer is what a session can do to end the wait of a statement that is held.
-type withdrawer interface{ Withdraw() }
-
-// withdraw ends the wait of a held statement, which is refused then.
-func withdraw(s any) {
-	if w, ok := s.(withdrawer); ok {
-		w.Withdraw()
-	}
-}
-
 // Handler serves all PostgreSQL resources.
 type Handler struct {
 	gate     *session.Gate
@@ -36,7 +26,9 @@ type Handler struct {
 	opt      Options
 	cancels  *cancels
 	catalogs *catalogs
-	logins   chan struct{}
+	// The targets' processes whose notifications may hold what secret columns do.
+	notifiers notifiers
+	logins    chan struct{}
 }
 
 // New makes a Handler. targets finds a resource's target and must be fast.
@@ -76,7 +68,9 @@ type call struct {
 	conn   Conn
 	client weir.Client
 	tls    *TLSInfo
-	target Conn // set by enter
+	// Set by enter.
+	target   Conn
+	greeting []byte // what the target says first
 }
 
 // open lets the client in and connects its target. run is nil when there is nothing to run: a cancel request, a client that went away.
@@ -145,11 +139,11 @@ func (c *call) admit(ctx context.Context) (*session.Session, *startup, error) {
 }
 
 // dial gives the session the target that enter has connected.
-func (c *call) dial(context.Context, string) (session.Conn, error) {
+func (c *call) dial(context.Context, string) (session.Conn, []byte, error) {
 	if c.target == nil {
-		return nil, errors.New("no target yet")
+		return nil, nil, errors.New("no target yet")
 	}
-	return c.target, nil
+	return c.target, c.greeting, nil
 }
 
 // gone makes nothing of the error of a client that went away.

@@ -53,6 +53,11 @@ type Options struct {
 	ReadOnly func(info *weir.SessionInfo) bool
 	// Columns says whether the values of a column are secrets, or statements of others. relation is "schema.name". May be nil.
 	Columns func(resource, relation, column string) (protected, statement bool)
+	// Secret reports whether a column may hold secrets, by its name or by what Columns says: what is made of it, under whatever name, is
+	// masked whole. Required.
+	Secret func(resource, relation, column string) bool
+	// SecretSetting reports whether the value of a setting is a secret, by its lower-case name. nil takes every setting for one.
+	SecretSetting func(name string) bool
 	// HeldNotice is what the client is told of a statement that is held. May be nil.
 	HeldNotice func(info *weir.SessionInfo, id weir.RequestID) (message, detail, hint string)
 	// LoginTimeout is how long a client may take from its first byte to a proven identity.
@@ -85,12 +90,22 @@ type CodecOptions struct {
 	Settings map[string]string
 	// Columns is Options.Columns for this resource. Never nil.
 	Columns func(relation, column string) (protected, statement bool)
+	// Secret is Options.Secret for this resource. Never nil.
+	Secret func(relation, column string) bool
+	// SecretSetting is Options.SecretSetting. nil takes every setting for a secret.
+	SecretSetting func(name string) bool
+	// Notifies is told that notifications of this session may hold what secret columns do, and Notified whether those of the
+	// target's process pid may. Either may be nil.
+	Notifies func()
+	Notified func(pid uint32) bool
 	// ReadOnly is set when the access may only read; the target was told so, too.
 	ReadOnly bool
 	// MaxStatement is the largest statement in bytes.
 	MaxStatement int
 	// AllowFunctionCall lets FunctionCall messages be decided on; without it they are refused.
 	AllowFunctionCall bool
+	// Greeted is set when the target's first bytes are the greeting that follows a login.
+	Greeted bool
 	// PID and Key are what the client holds as BackendKeyData; Key is empty when the target gave none.
 	PID uint32
 	Key []byte
@@ -100,8 +115,8 @@ type CodecOptions struct {
 
 // check fills in the defaults.
 func (o *Options) check() error {
-	if o.Codec == nil || o.Now == nil {
-		return errors.New("postgres engine without a codec or a clock")
+	if o.Codec == nil || o.Now == nil || o.Secret == nil {
+		return errors.New("postgres engine without a codec, a clock or a way to know secret columns")
 	}
 	orElse(&o.LoginTimeout, DefaultLoginTimeout)
 	orElse(&o.ConnectTimeout, DefaultConnectTimeout)

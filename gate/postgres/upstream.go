@@ -6,7 +6,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"time"
 )
 
 // Target is a PostgreSQL resource's far end. Make it with NewTarget; it is immutable from then on.
@@ -33,6 +32,8 @@ type Upstream struct {
 	Parameters map[string]string
 	// HasKey reports whether the target gave a BackendKeyData, without which nothing can be cancelled.
 	HasKey bool
+	// PID is the target's process, as notifications name it; 0 when it gave none.
+	PID uint32
 	// Status is the transaction status: 'I'.
 	Status byte
 	// Cancel asks the target to cancel what runs, over a connection of its own that is protected like Conn.
@@ -70,27 +71,6 @@ func (t *Target) database(asked, login, resource string) (string, bool) {
 	return "", false
 }
 
-// led is a target's connection whose first bytes are ours: the greeting goes through the same masking as all that follows.
-type led struct {
-	Conn
-	head []byte
-}
-
-// Read yields the greeting first.
-func (l *led) Read(p []byte) (int, error) {
-	if len(l.head) == 0 {
-		return l.Conn.Read(p)
-	}
-	n := copy(p, l.head)
-	if l.head = l.head[n:]; len(l.head) == 0 {
-		l.head = nil
-	}
-	return n, nil
-}
-
-// SetWriteDeadline passes it on; named here so that the type is whole.
-func (l *led) SetWriteDeadline(t time.Time) error { return l.Conn.SetWriteDeadline(t) }
-
 // greeting is what a server says between the end of authentication and the first query.
 func greeting(u *Upstream, pid uint32, key []byte) []byte {
 	b := make([]byte, 0, 512)
@@ -114,13 +94,18 @@ func greeting(u *Upstream, pid uint32, key []byte) []byte {
 	return finish(append(b, status), at)
 }
 
-// begin appends the type and room for the length of a message, and says where it starts.
-func begin(b []byte, kind byte) (out []byte, at int) {
-	return append(b, kind, 0, 0, 0, 0), len(b)
+// led is a connection of which some bytes were read already; they come first.
+type led struct {
+	Conn
+	head []byte
 }
 
-// finish fills in the length of the message that starts at at and runs to the end of b.
-func finish(b []byte, at int) []byte {
-	binary.BigEndian.PutUint32(b[at+1:], uint32(len(b)-at-1)) //nolint:gosec // our own messages are small
-	return b
+// Read yields the bytes that were read already first.
+func (l *led) Read(p []byte) (int, error) {
+	if len(l.head) == 0 {
+		return l.Conn.Read(p)
+	}
+	n := copy(p, l.head)
+	l.head = l.head[n:]
+	return n, nil
 }

@@ -7,44 +7,28 @@ import (
 	"weir"
 )
 
-// Conn is one side of a framed engine's session. A deadline in the past wakes a blocked Read.
+// Conn is one side of a framed engine's session. A deadline in the past wakes a blocked Read or Write. One that is a
+// syscall.Conn is read without holding a buffer while it waits.
 type Conn interface {
 	io.ReadWriteCloser
 	SetReadDeadline(t time.Time) error
+	SetWriteDeadline(t time.Time) error
 }
 
-// Codec knows one protocol's framing and nothing of policy, sockets or logs. It belongs to one
-// session; Request is called by one goroutine, Response and Splice by another, Refuse by either.
+// Codec knows one protocol's framing and the order of its answers, and nothing of policy, sockets or logs. It belongs to one
+// session. Its methods are never called at the same time, but Response may be called while Request waits in Requests.Ask or
+// Requests.Wait. A panic ends the session. It must not keep slices of b.
 type Codec interface {
-	// Request reads the frame at the front of b: n is its length, 0 when more bytes are needed. c is nil
-	// for a control frame, which is forwarded without a decision because it asks for nothing. An error
-	// ends the session. c must not keep slices of b.
-	Request(b []byte) (n int, c *weir.Command, err error)
-	// Response looks at the whole frames at the front of b and says in out where they end, which spans of
-	// them hold values, and how many commands they finish answering. An error ends the session.
-	Response(out *Batch, b []byte) error
-	// Splice appends frames to dst with the edits made, which change lengths. Edits are ascending
-	// and do not overlap.
-	Splice(dst, frames []byte, edits []Edit) ([]byte, error)
-	// Refuse appends a refusal in the protocol's own words.
+	// Limit is the longest frame of a client that Request must see whole, in bytes. 0 is the gate's own.
+	Limit() int
+	// Request takes the frames at the front of b, calls r for each, and returns how many bytes it took; 0 when it needs more. An
+	// error ends the session.
+	Request(r *Requests, b []byte) (n int, err error)
+	// Response takes the frames at the front of b, masks what they carry by a, and returns how many bytes it took. An error ends
+	// the session; nothing of b reaches the client then.
+	Response(a *Answers, b []byte) (n int, err error)
+	// Owes reports whether the target or the codec owes the client an answer.
+	Owes() bool
+	// Refuse appends the last words of a session that ends, in the protocol's own form; nothing where none may stand.
 	Refuse(dst []byte, d *weir.Denied) []byte
-}
-
-// Batch is what a codec found in a read buffer. The session resets it before each call.
-type Batch struct {
-	End      int    // length of the whole frames
-	Spans    []Span // values in them, ascending, not overlapping
-	Answered int    // commands whose answers these frames complete
-}
-
-// Span is one value: buffer[Start:End], called Name ("" when it has no name).
-type Span struct {
-	Start, End int
-	Name       string
-}
-
-// Edit replaces frames[Start:End] by New.
-type Edit struct {
-	Start, End int
-	New        []byte
 }

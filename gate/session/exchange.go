@@ -17,8 +17,8 @@ import (
 type Exchange struct {
 	s      *Session
 	n      uint64
-	ctx    context.Context //nolint:containedctx // the exchange's own life, ended by the session
-	cancel context.CancelCauseFunc
+	ctx    context.Context         //nolint:containedctx // the exchange's own life, ended by the session
+	cancel context.CancelCauseFunc // nil for those of the pump, which end with its session
 	start  time.Time
 
 	spent atomic.Bool
@@ -30,6 +30,8 @@ type Exchange struct {
 	command track
 
 	up, down stream // messages of a two-way stream
+
+	rows int64 // of a framed answer
 }
 
 // track counts what passed and what of it was kept.
@@ -199,11 +201,17 @@ func (x *Exchange) End(err error) {
 	rec := &weir.Record{Exchange: x.n, Kind: weir.RecordAnswerEnd, Attrs: x.outcome(err)}
 	x.up.mu.Unlock()
 	x.down.mu.Unlock()
-	x.ctx = context.WithoutCancel(x.ctx)
+	if x.cancel != nil {
+		x.ctx = context.WithoutCancel(x.ctx)
+	}
 	if e := x.flushHeads(); e != nil {
 		s.End("the recording failed")
 	} else if e := s.record(x.ctx, rec); e != nil {
 		s.End("the recording failed")
+	}
+	if x.cancel == nil {
+		s.leave()
+		return
 	}
 	x.cancel(nil)
 	s.untrack(x)
@@ -217,6 +225,9 @@ func (x *Exchange) outcome(err error) []weir.Attr {
 	attrs = append(attrs, num("duration_us", x.s.gate.opt.Now().Sub(x.start).Microseconds()), num("bytes", down))
 	if kept := x.answer.kept + x.second.kept + x.down.kept; kept < down {
 		attrs = append(attrs, num("recorded", kept), weir.Attr{Name: "truncated", Value: "true"})
+	}
+	if x.rows > 0 {
+		attrs = append(attrs, num("rows", x.rows))
 	}
 	if up > 0 {
 		attrs = append(attrs, num("command_bytes", up))

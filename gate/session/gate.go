@@ -97,15 +97,15 @@ type Incoming struct {
 	gate   *Gate
 	client weir.Client
 	conn   Conn
-	dial   func(ctx context.Context, resource string) (Conn, error)
+	dial   func(ctx context.Context, resource string) (Conn, []byte, error)
 }
 
 // Incoming begins a session of a message engine, which moves its own bytes by Ask.
 func (g *Gate) Incoming(c weir.Client) *Incoming { return &Incoming{gate: g, client: c} }
 
 // IncomingConn begins a session of a framed engine: conn is the client's side, dial opens the target's
-// once the client was let in. Pump owns both and closes them.
-func (g *Gate) IncomingConn(c weir.Client, conn Conn, dial func(ctx context.Context, resource string) (Conn, error)) *Incoming {
+// once the client was let in, and returns what the target said first, which is masked like all that follows. Pump owns both and closes them.
+func (g *Gate) IncomingConn(c weir.Client, conn Conn, dial func(ctx context.Context, resource string) (Conn, []byte, error)) *Incoming {
 	return &Incoming{gate: g, client: c, conn: conn, dial: dial}
 }
 

@@ -122,7 +122,7 @@ func TestHandMadeValuesForwardNothing(t *testing.T) {
 	var s session.Session
 	_, err = s.Ask(t.Context(), show)
 	wantDenied(t, err, weir.DeniedByFault)
-	wantDenied(t, s.Pump(t.Context(), gatetest.Lines{}), weir.DeniedByFault)
+	wantDenied(t, s.Pump(t.Context(), &gatetest.Lines{}), weir.DeniedByFault)
 	_, err = (&session.Incoming{}).Authorize(t.Context(), gatetest.Hello())
 	wantDenied(t, err, weir.DeniedByFault)
 	s.End("")

@@ -12,24 +12,33 @@ import (
 	"weir/gate/wire"
 )
 
-// pump drives one framed session: one goroutine carries requests up, one carries answers down.
+// pump drives one framed session: one goroutine carries requests up, one carries answers down. Only the first writes to the target, never with
+// mu locked, so that a target that waits for its answers to be read cannot stop them. Nobody holds a large buffer while nothing comes.
 type pump struct {
 	s      *Session
 	codec  Codec
 	client Conn
 	target Conn
+	said   []byte          // by the target, before it was handed over
+	ctx    context.Context //nolint:containedctx // the session's own life
+	in     *wire.Reader    // of the client
 
-	mu      sync.Mutex // guards queue and every write to the client
-	queue   []turn
+	requests Requests    // of the goroutine that carries requests
+	attrs    []weir.Attr // its scratch
+	cutOff   bool        // part of a request was read
+
+	mu      sync.Mutex // guards the codec and all below; taken before out
+	answers Answers
+	moved   sync.Cond // answers passed, or the session ended
+	waiting int
 	drained bool // the client has closed its side; nothing more will be asked
+	ended   bool
+
+	out sync.Mutex // guards writes to the client
 }
 
-// turn is a place in the order of answers: an exchange that waits for its answer, or a refusal that waits
-// for the answers before it.
-type turn struct {
-	x      *Exchange
-	refuse []byte
-}
+// lastWords is how long a client may take to read why its session ended.
+const lastWords = 2 * time.Second
 
 // Pump carries a framed session to its end: requests are decided, held and recorded one by one, answers
 // are masked and recorded a read at a time. It closes both connections. It returns nil when a side closed
@@ -43,39 +52,79 @@ func (s *Session) Pump(ctx context.Context, codec Codec) error {
 	defer s.End("the connection was closed")
 	pctx, stop := s.until(ctx)
 	defer stop()
-	target, err := s.in.dial(pctx, s.info.Resource.Name)
+	target, said, err := s.in.dial(pctx, s.info.Resource.Name)
 	if err != nil {
 		d := s.Refuse(ctx, nil, &weir.Denied{Kind: weir.DeniedTarget, Reason: "the target cannot be reached", Err: err})
 		_, _ = client.Write(codec.Refuse(nil, d))
 		return d
 	}
 	defer func() { _ = target.Close() }()
-	p := &pump{s: s, codec: codec, client: client, target: target}
+	p := &pump{s: s, codec: codec, client: client, target: target, said: said, ctx: pctx}
+	p.moved.L = &p.mu
+	p.requests.p, p.answers.p = p, p
+	p.answers.mute = true
+	return p.drive(pctx)
+}
+
+// drive runs both ways to their end.
+func (p *pump) drive(ctx context.Context) error {
 	past := time.Unix(1, 0)
-	wake := context.AfterFunc(pctx, func() {
-		_ = client.SetReadDeadline(past)
-		_ = target.SetReadDeadline(past)
+	wake := context.AfterFunc(ctx, func() {
+		_ = p.client.SetWriteDeadline(p.s.gate.opt.Now().Add(lastWords))
+		_ = p.target.SetWriteDeadline(past)
+		_ = p.client.SetReadDeadline(past)
+		_ = p.target.SetReadDeadline(past)
+		p.end()
 	})
 	defer wake()
+	limit := p.codec.Limit()
+	if limit <= 0 {
+		limit = p.s.gate.opt.MaxFrame
+	}
+	p.in = wire.NewReader(&p.s.gate.buffers, p.client, limit)
 	down := make(chan error, 1)
 	go func() {
 		err := p.guarded(p.down)
-		_ = client.SetReadDeadline(past) // no more answers: no more questions
+		_ = p.client.SetReadDeadline(past) // no more answers: no more questions
+		_ = p.target.SetWriteDeadline(past)
+		p.end()
 		down <- err
 	}()
-	upErr := p.guarded(func() error { return p.up(pctx) })
+	upErr := p.guarded(p.up)
 	if upErr != nil || !p.finished() {
-		_ = target.SetReadDeadline(past)
+		_ = p.target.SetReadDeadline(past)
 	}
 	downErr := <-down
-	p.abandon()
-	if d := s.over(); d != nil {
+	if d := p.s.over(); d != nil {
+		p.farewell(d)
 		return d
 	}
-	return errors.Join(upErr, downErr)
+	err := errors.Join(upErr, downErr)
+	var d *weir.Denied
+	if errors.As(err, &d) {
+		p.farewell(d)
+	}
+	return err
 }
 
-// guarded turns a panic of a codec into the end of this session.
+// farewell tells the client why its session ended. Both ways are over.
+func (p *pump) farewell(d *weir.Denied) {
+	_ = p.guarded(func() error {
+		_ = p.client.SetWriteDeadline(p.s.gate.opt.Now().Add(lastWords))
+		_, err := p.client.Write(p.codec.Refuse(nil, d))
+		return err
+	})
+}
+
+// end wakes whoever waits for an answer.
+func (p *pump) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ended = true
+	p.moved.Broadcast()
+}
+
+// guarded turns a panic of a codec or a masker into the end of this session.
 func (p *pump) guarded(f func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -90,228 +139,167 @@ func (p *pump) finished() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.drained = true
-	return len(p.queue) > 0
-}
-
-func (p *pump) abandon() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, t := range p.queue {
-		t.x.End(errEnded)
-	}
-	p.queue = nil
+	return p.codec.Owes()
 }
 
 // up reads requests until the client closes its side.
-func (p *pump) up(ctx context.Context) error {
-	buf := p.s.gate.buffers.Get(wire.Large)
-	defer p.s.gate.buffers.Put(buf)
-	for {
-		if err := fill(p.client, buf, p.s.gate.opt.MaxFrame); err != nil {
-			switch {
-			case errors.Is(err, errFrame), errors.Is(err, io.EOF) && len(buf.B) > 0:
-				return p.breakOff(ctx, err)
-			case errors.Is(err, io.EOF), ctx.Err() != nil, timedOut(err):
-				return nil
-			}
-			return fmt.Errorf("read from client: %w", err)
-		}
-		rest := buf.B
-		for len(rest) > 0 {
-			n, cmd, err := p.codec.Request(rest)
-			if err != nil || n < 0 || n > len(rest) {
-				return p.breakOff(ctx, err)
-			}
-			if n == 0 {
-				break
-			}
-			if err := p.request(ctx, rest[:n], cmd); err != nil {
-				return err
-			}
-			rest = rest[n:]
-		}
-		buf.B = buf.B[:copy(buf.B, rest)]
+func (p *pump) up() error {
+	err := p.in.Run(p.step)
+	var d *weir.Denied
+	switch {
+	case err == nil, errors.Is(err, errEnded), timedOut(err):
+		return nil
+	case errors.As(err, &d):
+		return d
+	case errors.Is(err, io.EOF) && p.cutOff:
+		return p.breakOff(err)
+	case errors.Is(err, io.EOF):
+		return nil
+	case errors.Is(err, wire.ErrTooLong), errors.Is(err, errFrame):
+		return p.breakOff(err)
 	}
+	return fmt.Errorf("read from client: %w", err)
 }
 
 // breakOff refuses what cannot be read and ends the session.
-func (p *pump) breakOff(ctx context.Context, cause error) error {
-	d := p.s.Refuse(ctx, nil, &weir.Denied{
+func (p *pump) breakOff(cause error) error {
+	return p.s.Refuse(p.ctx, nil, &weir.Denied{
 		Kind: weir.DeniedRequest, Reason: "the request cannot be read or is too large", Err: cause,
 	})
-	return errors.Join(d, p.deny(d))
 }
 
-// request decides one frame and forwards it.
-func (p *pump) request(ctx context.Context, frame []byte, cmd *weir.Command) error {
-	if cmd == nil {
-		if d := p.s.over(); d != nil {
-			return d
-		}
-		_, err := p.target.Write(frame)
-		return err
+// step takes requests and sends what is allowed of them.
+func (p *pump) step(b []byte) (int, error) {
+	if d := p.s.over(); d != nil {
+		return 0, d
 	}
-	x, err := p.s.Ask(ctx, cmd)
+	n, err := p.decide(b)
 	if err != nil {
-		var d *weir.Denied
-		if !errors.As(err, &d) {
-			d = unborn()
-		}
-		return p.deny(d)
+		return 0, err
 	}
-	p.mu.Lock()
-	p.queue = append(p.queue, turn{x: x}) // before the write: the answer may be faster than us
-	p.mu.Unlock()
-	return x.Forward(func(context.Context) error {
-		_, err := p.target.Write(frame)
-		return err
-	})
+	p.cutOff = n < len(b)
+	return n, p.requests.send()
 }
 
-// deny tells the client no, after the answers that are due before it.
-func (p *pump) deny(d *weir.Denied) error {
+// decide lets the codec read requests, and tells the client what it has to say.
+func (p *pump) decide(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	refusal := p.codec.Refuse(nil, d)
-	if len(p.queue) > 0 {
-		p.queue = append(p.queue, turn{refuse: refusal})
-		return nil
+	total := 0
+	for total < len(b) {
+		n, err := p.codec.Request(&p.requests, b[total:])
+		if err == nil && (n < 0 || n > len(b)-total) {
+			err = errFrame
+		}
+		if err != nil {
+			if errors.Is(err, errEnded) {
+				return total, err
+			}
+			var d *weir.Denied
+			if errors.As(err, &d) {
+				return total, d
+			}
+			return total, fmt.Errorf("%w: %w", errFrame, err)
+		}
+		if n == 0 {
+			break
+		}
+		total += n
 	}
-	_, err := p.client.Write(refusal)
-	return err
+	return total, p.tell(&p.requests)
 }
 
 // down reads answers until the target closes, or the client has and nothing is due any more.
 func (p *pump) down() error {
-	buf := p.s.gate.buffers.Get(wire.Large)
-	defer p.s.gate.buffers.Put(buf)
-	var batch Batch
-	var edits []Edit
-	var spliced []byte
-	for {
-		if err := fill(p.target, buf, p.s.gate.opt.MaxFrame); err != nil {
-			p.mu.Lock()
-			quiet := len(p.queue) == 0
-			p.mu.Unlock()
-			if quiet {
-				return nil
-			}
-			return &weir.Denied{Kind: weir.DeniedTarget, Reason: "the target closed the connection", Err: err}
-		}
-		batch = Batch{Spans: batch.Spans[:0]}
-		if err := p.codec.Response(&batch, buf.B); err != nil {
-			return err
-		}
-		if batch.End < 0 || batch.End > len(buf.B) {
-			return errors.New("codec: batch ends outside the buffer")
-		}
-		if batch.End == 0 {
-			continue
-		}
-		frames := buf.B[:batch.End]
-		var err error
-		if edits, err = p.maskSpans(edits[:0], frames, batch.Spans); err != nil {
-			return err
-		}
-		out := frames
-		if len(edits) > 0 {
-			if spliced, err = p.codec.Splice(spliced[:0], frames, edits); err != nil {
-				return err
-			}
-			out = spliced
-		}
-		done, err := p.answer(out, len(edits), batch.Answered)
-		if err != nil || done {
-			return err
-		}
-		buf.B = buf.B[:copy(buf.B, buf.B[batch.End:])]
+	r := wire.NewReader(&p.s.gate.buffers, p.target, p.s.gate.opt.MaxFrame)
+	err := p.greet()
+	if err == nil {
+		err = r.Run(p.answer)
 	}
+	var d *weir.Denied
+	if errors.Is(err, errDone) {
+		return nil
+	}
+	if errors.As(err, &d) {
+		return d
+	}
+	p.mu.Lock()
+	quiet := !p.codec.Owes() && r.Rest() == 0
+	p.mu.Unlock()
+	if quiet && !errors.Is(err, errCodec) && !errors.Is(err, errClient) {
+		return nil
+	}
+	if errors.Is(err, errClient) {
+		return err
+	}
+	return &weir.Denied{Kind: weir.DeniedTarget, Reason: "the target closed the connection or sent what cannot be read", Err: err}
 }
 
-// maskSpans masks each span; one whose masked form has its length is changed in place.
-func (p *pump) maskSpans(edits []Edit, frames []byte, spans []Span) ([]Edit, error) {
-	last := 0
-	_, err := guard(p.s.gate, "masker", func() (struct{}, error) {
-		for _, sp := range spans {
-			if sp.Start < last || sp.End < sp.Start || sp.End > len(frames) {
-				return struct{}{}, errors.New("codec: spans out of order")
-			}
-			last = sp.End
-			value := frames[sp.Start:sp.End]
-			masked := p.s.mask.Value(nil, sp.Name, value, nil)
-			if string(masked) != string(value) {
-				edits = append(edits, Edit{Start: sp.Start, End: sp.End, New: masked})
-			}
-		}
-		return struct{}{}, nil
-	})
-	return edits, err
+// greet passes on what the target said before it was handed over.
+func (p *pump) greet() error {
+	if len(p.said) == 0 {
+		return nil
+	}
+	n, err := p.answer(p.said)
+	if err == nil && n != len(p.said) {
+		err = fmt.Errorf("%w: a greeting in parts", errCodec)
+	}
+	p.said = nil
+	return err
 }
 
-// answer records masked frames, writes them, and takes the answered commands off the queue. It reports
-// whether the session is finished.
-func (p *pump) answer(out []byte, masked, answered int) (bool, error) {
+var (
+	errDone   = errors.New("nothing is due any more")
+	errCodec  = errors.New("answer")
+	errClient = errors.New("write to client")
+)
+
+// answer masks, records and writes what the target sent, in this order.
+func (p *pump) answer(b []byte) (int, error) {
+	out, n, done, err := p.respond(b)
+	if err != nil {
+		return 0, err
+	}
+	if len(out) > 0 {
+		_, err = p.client.Write(out)
+	}
+	p.out.Unlock()
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("%w: %w", errClient, err)
+	case done:
+		return 0, errDone
+	}
+	return n, nil
+}
+
+// respond masks and records. Without an error out is locked, so that what the client gets is in order.
+func (p *pump) respond(b []byte) (out []byte, n int, done bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if d := p.s.over(); d != nil {
-		return true, d
+		return nil, 0, true, d
 	}
-	if err := p.recordAnswer(out, masked); err != nil {
-		return true, err
+	p.answers.reset(b)
+	n, err = p.codec.Response(&p.answers, b)
+	if err == nil && (n < 0 || n > len(b)) {
+		err = errors.New("codec: more was taken than there is")
 	}
-	if _, err := p.client.Write(out); err != nil {
-		return true, err
+	if err != nil {
+		return nil, 0, true, fmt.Errorf("%w: %w", errCodec, err)
 	}
-	for ; answered > 0 && len(p.queue) > 0 && p.queue[0].x != nil; answered-- {
-		p.queue[0].x.End(nil)
-		p.queue = p.queue[1:]
-		for len(p.queue) > 0 && p.queue[0].refuse != nil {
-			if _, err := p.client.Write(p.queue[0].refuse); err != nil {
-				return true, err
-			}
-			p.queue = p.queue[1:]
-		}
+	if out, err = p.answers.finish(n); err != nil {
+		return nil, 0, true, err
 	}
-	return p.drained && len(p.queue) == 0, nil
-}
-
-// recordAnswer keeps the masked frames with the exchange whose turn it is, or with the session.
-func (p *pump) recordAnswer(out []byte, masked int) error {
-	if len(p.queue) == 0 {
-		keep := out[:min(len(out), p.s.info.Resource.RecordCap)]
-		return p.s.record(context.Background(), &weir.Record{Kind: weir.RecordAnswerBody, Data: keep}) //nolint:forbidigo // belongs to no request
+	if p.waiting > 0 {
+		p.moved.Broadcast()
 	}
-	x := p.queue[0].x
-	for range masked {
-		x.answer.tally.Add("value")
-	}
-	_, err := (&tee{x: x, kind: weir.RecordAnswerBody, track: &x.answer}).Write(out)
-	return err
+	p.out.Lock()
+	return out, n, p.drained && !p.codec.Owes(), nil
 }
 
 // timedOut reports that a deadline in the past woke a read: the session is ending for another reason.
 func timedOut(err error) bool {
 	var t interface{ Timeout() bool }
 	return errors.As(err, &t) && t.Timeout()
-}
-
-// fill reads once into buf, which grows up to limit bytes.
-func fill(c Conn, buf *wire.Buffer, limit int) error {
-	if len(buf.B) == cap(buf.B) {
-		if len(buf.B) >= limit {
-			return errFrame
-		}
-		grown := make([]byte, len(buf.B), min(2*cap(buf.B), limit))
-		copy(grown, buf.B)
-		buf.B = grown
-	}
-	n, err := c.Read(buf.B[len(buf.B):cap(buf.B)])
-	buf.B = buf.B[:len(buf.B)+n]
-	if n > 0 {
-		return nil
-	}
-	if err == nil {
-		return io.ErrNoProgress
-	}
-	return err
 }

@@ -19,16 +19,16 @@ func pumped(t *testing.T, c *gatetest.Controls, serve func(net.Conn)) (net.Conn,
 	t.Helper()
 	client, gateSide := net.Pipe()
 	g := c.Gate(t)
-	s, err := g.IncomingConn(weir.Client{}, gateSide, func(context.Context, string) (session.Conn, error) {
+	s, err := g.IncomingConn(weir.Client{}, gateSide, func(context.Context, string) (session.Conn, []byte, error) {
 		target, far := net.Pipe()
 		go serve(far)
-		return target, nil
+		return target, nil, nil
 	}).Authorize(t.Context(), gatetest.Hello())
 	if err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
-	go func() { done <- s.Pump(t.Context(), gatetest.Lines{}) }()
+	go func() { done <- s.Pump(t.Context(), &gatetest.Lines{}) }()
 	return client, done, g
 }
 
@@ -122,9 +122,10 @@ func TestPumpEndsWhenRevoked(t *testing.T) {
 	go func() { _, _ = io.WriteString(client, "SHOW a\n") }()
 	answer(t, r)
 	g.End(func(*weir.SessionInfo) bool { return true }, "revoked")
+	rest, err := io.ReadAll(r)
 	wantDenied(t, <-done, weir.DeniedSession)
-	if _, err := r.ReadByte(); err == nil {
-		t.Fatal("the connection lives")
+	if err != nil || !strings.HasPrefix(string(rest), "ERR session-ended") {
+		t.Fatalf("the last words are %q: %v", rest, err)
 	}
 }
 

@@ -18,7 +18,8 @@ var (
 	// errEnded is the cause that ends the context of an exchange whose session is over.
 	errEnded = errors.New("session ended")
 	errPanic = errors.New("panic")
-	errFrame = errors.New("frame too large")
+	errFrame = errors.New("request cannot be read")
+	errGone  = errors.New("the client has gone away")
 )
 
 // Session is one client's stay at one resource. Only Gate.Authorize makes a usable one; the zero
@@ -38,7 +39,9 @@ type Session struct {
 	ended   bool
 	reason  string
 	running map[*Exchange]context.CancelCauseFunc
-	idle    chan struct{} // closed when nothing runs; set by drain
+	busy    int                     // exchanges of the pump that run
+	idle    chan struct{}           // closed when nothing runs; set by drain
+	waits   context.CancelCauseFunc // ends the pump's waitsthat waits
 }
 
 // Info describes the session. The caller must not change it.
@@ -84,7 +87,7 @@ func (s *Session) End(reason string) {
 // drain waits until no exchange runs or ctx ends.
 func (s *Session) drain(ctx context.Context) {
 	s.mu.Lock()
-	if len(s.running) == 0 {
+	if len(s.running)+s.busy == 0 {
 		s.mu.Unlock()
 		return
 	}
@@ -121,7 +124,7 @@ func (s *Session) Ask(ctx context.Context, cmd *weir.Command) (*Exchange, error)
 		return nil, unborn()
 	}
 	n := s.exchanges.Add(1)
-	text, err := s.maskText("", cmd.Text)
+	text, err := s.maskCommand(cmd)
 	if err != nil {
 		return nil, s.refuse(ctx, n, "[unmaskable]", weir.Verdict{}, err)
 	}
@@ -139,7 +142,7 @@ func (s *Session) Ask(ctx context.Context, cmd *weir.Command) (*Exchange, error)
 		cancel(errEnded)
 		return nil, s.refuse(ctx, n, text, v, s.over())
 	}
-	if err := s.record(ctx, &weir.Record{Exchange: n, Kind: weir.RecordCommand, Text: text, Attrs: verdictAttrs(cmd, &v, &grant)}); err != nil {
+	if err := s.record(ctx, &weir.Record{Exchange: n, Kind: weir.RecordCommand, Text: text, Attrs: appendVerdict(make([]weir.Attr, 0, 8), cmd, &v, &grant)}); err != nil {
 		s.untrack(x)
 		cancel(err)
 		return nil, s.refuse(ctx, n, text, v, err)
@@ -162,6 +165,11 @@ func (s *Session) permit(ctx context.Context, cmd *weir.Command, text string) (w
 	default:
 		return v, weir.Grant{}, ruleDenied(&v)
 	}
+	return s.approve(ctx, cmd, text, v)
+}
+
+// approve holds, and decides again. A nil error means that the command may pass.
+func (s *Session) approve(ctx context.Context, cmd *weir.Command, text string, v weir.Verdict) (weir.Verdict, weir.Grant, error) {
 	grant, err := s.hold(ctx, cmd, text, &v)
 	if err != nil {
 		return v, grant, err
@@ -274,7 +282,7 @@ func (s *Session) Refuse(ctx context.Context, cmd *weir.Command, d *weir.Denied)
 	}
 	text := "[unreadable]"
 	if cmd != nil {
-		if t, err := s.maskText("", cmd.Text); err == nil {
+		if t, err := s.maskCommand(cmd); err == nil {
 			text = t
 		}
 	}
@@ -320,6 +328,28 @@ func (s *Session) audit(ctx context.Context, e *weir.Event) error {
 	return err
 }
 
+// maskCommand masks a command's text, and its literals where it asks for that.
+func (s *Session) maskCommand(cmd *weir.Command) (string, error) {
+	if !cmd.Literals {
+		return s.maskText("", cmd.Text)
+	}
+	text, err := guard(s.gate, "masker", func() (string, error) {
+		out, change := s.mask.Columns([]weir.Column{{Statement: true}}).Cell(nil, 0, []byte(cmd.Text), nil)
+		switch change {
+		case weir.Unchanged:
+			return cmd.Text, nil
+		case weir.Masked:
+			return string(out), nil
+		case weir.Null:
+		}
+		return "", errors.New("a text became nothing")
+	})
+	if err != nil {
+		return "", err
+	}
+	return s.maskText("", text)
+}
+
 // maskText masks one value that is known whole.
 func (s *Session) maskText(name, value string) (string, error) {
 	if value == "" {
@@ -349,10 +379,55 @@ func (s *Session) untrack(x *Exchange) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.running, x)
-	if len(s.running) == 0 && s.idle != nil {
+	s.settle()
+}
+
+// settle tells who drains that nothing runs. mu is locked.
+func (s *Session) settle() {
+	if len(s.running)+s.busy == 0 && s.idle != nil {
 		close(s.idle)
 		s.idle = nil
 	}
+}
+
+// enter counts an exchange of the pump; false when the session is over.
+func (s *Session) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return false
+	}
+	s.busy++
+	return true
+}
+
+// leave counts it out.
+func (s *Session) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.busy--
+	s.settle()
+}
+
+// setHold says what ends the hold that waits; nil when none does.
+func (s *Session) setHold(cancel context.CancelCauseFunc) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waits = cancel
+}
+
+// Withdraw ends a command of Pump that waits for approval, because its client wants it no more. It reports whether there was one.
+func (s *Session) Withdraw() bool {
+	if s == nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waits == nil {
+		return false
+	}
+	s.waits(errWithdrawn)
+	return true
 }
 
 func ruleDenied(v *weir.Verdict) *weir.Denied {
@@ -363,8 +438,7 @@ func ruleDenied(v *weir.Verdict) *weir.Denied {
 	return d
 }
 
-func verdictAttrs(cmd *weir.Command, v *weir.Verdict, grant *weir.Grant) []weir.Attr {
-	attrs := make([]weir.Attr, 0, 8)
+func appendVerdict(attrs []weir.Attr, cmd *weir.Command, v *weir.Verdict, grant *weir.Grant) []weir.Attr {
 	attrs = append(attrs,
 		weir.Attr{Name: "operation", Value: cmd.Operation},
 		weir.Attr{Name: "verdict", Value: v.Effect.String()},

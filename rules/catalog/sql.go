@@ -130,8 +130,10 @@ func (c *Catalog) MatchSQL(q *weir.SQL) []*Entry {
 	return tryAll(hits, c.sql.always, q)
 }
 
-// Unclear reports whether it could not be told what statements do; the zero value says nothing.
-func Unclear(q *weir.SQL) bool { return q.Unclear != "" || q.Statements == 0 && len(q.Operations) == 0 }
+// Unclear reports whether it could not be told what statements do; the zero value says nothing. A text without statements surely changes nothing.
+func Unclear(q *weir.SQL) bool {
+	return q.Unclear != "" || q.Statements == 0 && len(q.Operations) == 0 && !q.ReadOnly
+}
 
 func (x *sqlIndex) named(hits []*Entry, kind byte, names []string, q *weir.SQL) []*Entry {
 	var buf [longestName + 2]byte
@@ -181,11 +183,12 @@ func (e *Entry) matchesSQL(q *weir.SQL) bool {
 }
 
 // matchesSetting compares settings, of which "*" is all of them.
+// All settings at once ("*") count as any of them, but not where a function is named too: one that is told what to set while it runs is dynamic.
 func (e *Entry) matchesSetting(settings []string) bool {
 	for i := range e.sql.settings {
 		g := &e.sql.settings[i]
 		for _, s := range settings {
-			if s == "*" || g.String() != "*" && g.MatchFold(s) {
+			if s == "*" && len(e.sql.functions) == 0 || g.String() != "*" && s != "*" && g.MatchFold(s) {
 				return true
 			}
 		}

@@ -114,6 +114,19 @@ func MayName(pattern, word string) bool {
 		return false
 	}
 	have, want := strings.Split(loosen(word), "/"), strings.Split(strings.TrimPrefix(pattern, "/"), "/")
+	if n := len(want) - 1; n > 0 && want[n] == "**" { // all below a directory: one in front of the word's end may be it
+		for i := 1; i < len(have); i++ {
+			if mayBe(want[:n], have[:i]) {
+				return true
+			}
+		}
+		return false
+	}
+	return mayBe(want, have)
+}
+
+// mayBe compares the parts of a path from their ends.
+func mayBe(want, have []string) bool {
 	if last := have[len(have)-1]; len(last)-strings.Count(last, "*")-strings.Count(last, "?") < 2 {
 		return false
 	}

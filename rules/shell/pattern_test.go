@@ -66,6 +66,11 @@ func TestMayName(t *testing.T) {
 		{"**/.aws/credentials", "~/.aw[s]/cred*", true},
 		{"**/.aws/credentials", "~/.ssh/cred*", false},
 		{"**/*.pem", "*.pem", true},
+		{"/var/lib/kubelet/**", "agent=$SOCKET", false},
+		{"/var/lib/kubelet/**", "/srv/x$Y/z", false},
+		{"/var/lib/kubelet/**", "/var/lib/kube*/pods/x", true},
+		{"/var/lib/kubelet/**", "/var/lib/kube*", false},
+		{"**/.kube/**", "~/.kub?/cache/x", true},
 		{"/etc/shadow", "/etc/shadow", false},
 	} {
 		if got := shell.MayName(c.pattern, c.word); got != c.want {

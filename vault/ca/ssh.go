@@ -23,25 +23,31 @@ const (
 	userCAFile  = "ssh_user_ca"
 	hostCAFile  = "ssh_host_ca"
 	hostKeyFile = "ssh_host_ed25519"
+	targetFile  = "ssh_target_ca"
 )
 
-// SSH signs certificates for SSH: for users, who show them to this gateway, and for the gateway's own host key. Its keys are
-// ed25519 and never leave their files and this package, but for HostKey.
+// SSH signs certificates for SSH: for users, who show them to this gateway, for the gateway's own host key, and for the gateway's logins at
+// targets. Its keys are ed25519 and never leave their files and this package, but for HostKey and TargetCA.
 //
-// No target may trust the user CA: with a certificate of its own a user would reach that target past the gateway.
+// No target may trust the user CA: with a certificate of its own a user would reach that target past the gateway. Targets trust TargetCA, which
+// signs keys that never leave the process.
 type SSH struct {
-	user, host, key ssh.Signer
-	now             func() time.Time
+	user, host, key, target ssh.Signer
+	now                     func() time.Time
 }
 
 // OpenSSH reads the keys from dir, which exists, and makes those that are not there.
 func OpenSSH(dir string, now func() time.Time) (*SSH, error) {
 	a := &SSH{now: now}
-	for name, to := range map[string]*ssh.Signer{userCAFile: &a.user, hostCAFile: &a.host, hostKeyFile: &a.key} {
+	for name, to := range map[string]*ssh.Signer{userCAFile: &a.user, hostCAFile: &a.host, hostKeyFile: &a.key, targetFile: &a.target} {
 		var err error
 		if *to, err = openKey(filepath.Join(dir, name)); err != nil {
 			return nil, err
 		}
+	}
+	line := append(bytes.TrimSpace(ssh.MarshalAuthorizedKey(a.target.PublicKey())), " weir\n"...)
+	if err := os.WriteFile(filepath.Join(dir, targetFile+".pub"), line, 0o644); err != nil { //nolint:gosec // it is public
+		return nil, weir.NewError(weir.Invalid, fmt.Sprintf("the key %s cannot be written; make data_dir writable", filepath.Join(dir, targetFile+".pub")), err)
 	}
 	return a, nil
 }
@@ -82,6 +88,10 @@ func makeKey(path string) (ssh.Signer, error) {
 
 // HostKey is the gateway's own host key.
 func (a *SSH) HostKey() ssh.Signer { return a.key }
+
+// TargetCA signs the certificates by which the gateway logs in at targets. What TrustedUserCAKeys of a target's sshd names lies beside the
+// key, in ssh_target_ca.pub.
+func (a *SSH) TargetCA() ssh.Signer { return a.target }
 
 // HostCA is the public key of the authority that signs host keys, in wire format.
 func (a *SSH) HostCA() []byte { return a.host.PublicKey().Marshal() }

@@ -1,0 +1,225 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"weir"
+	"weir/gate/gatetest"
+	"weir/gate/session"
+)
+
+// relay copies bytes both ways, as plainly as it can be done.
+func relay(t testing.TB, upstream string) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				u, err := net.Dial("tcp", upstream)
+				if err != nil {
+					_ = c.Close()
+					return
+				}
+				go func() { _, _ = io.Copy(u, c); _ = u.Close() }()
+				_, _ = io.Copy(c, u)
+				_ = c.Close()
+			}()
+		}
+	}()
+	return l.Addr().String()
+}
+
+// cpu is the time that this process has used.
+func cpu() time.Duration {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+var tps = regexp.MustCompile(`tps = ([0-9.]+) \(without`)
+
+func pgbench(t testing.TB, addr string, args ...string) float64 {
+	host, port, _ := net.SplitHostPort(addr)
+	out, err := exec.Command(serverBin+"pgbench", append(args, "-h", host, "-p", port, "-U", "postgres", "postgres")...).CombinedOutput()
+	if err != nil {
+		t.Fatal(err, string(out))
+	}
+	m := tps.FindSubmatch(out)
+	if m == nil {
+		return 0
+	}
+	v, _ := strconv.ParseFloat(string(m[1]), 64)
+	return v
+}
+
+// TestRatios compares, in one run, a direct connection, a plain relay and the pump with masking and recording into a journal. It runs when
+// WEIR_RATIOS says for how many seconds each.
+func TestRatios(t *testing.T) {
+	seconds := os.Getenv("WEIR_RATIOS")
+	if seconds == "" && os.Getenv("WEIR_RATIOS_BULK") == "" {
+		t.Skip("WEIR_RATIOS and WEIR_RATIOS_BULK are not set")
+	}
+	addr := startServer(t)
+	pgbench(t, addr, "-i", "-s", "5", "-q")
+	plain := relay(t, addr)
+	d := openDoor(t, addr, &gatetest.Controls{}, newStore(t), nil)
+	d.refresh()
+	for _, mode := range []string{"simple", "extended", "prepared"} {
+		if seconds == "" {
+			break
+		}
+		for _, clients := range []string{"1", "8"} {
+			var direct, relayed, pumped float64
+			var relayCPU, pumpCPU time.Duration
+			for range 3 {
+				direct += pgbench(t, addr, "-S", "-n", "-M", mode, "-c", clients, "-T", seconds)
+				start := cpu()
+				relayed += pgbench(t, plain, "-S", "-n", "-M", mode, "-c", clients, "-T", seconds)
+				middle := cpu()
+				pumped += pgbench(t, d.addr, "-S", "-n", "-M", mode, "-c", clients, "-T", seconds)
+				relayCPU += middle - start
+				pumpCPU += cpu() - middle
+			}
+			n, _ := strconv.ParseFloat(seconds, 64)
+			t.Logf("CPU of the gateway's process a transaction: relay %.1f us, pump %.1f us",
+				float64(relayCPU.Microseconds())/(relayed*n), float64(pumpCPU.Microseconds())/(pumped*n))
+			t.Logf("pgbench -S %-8s c=%s: direct %.0f, relay %.2f of it, pump %.2f of it = %.2f of the relay", mode, clients, direct/3, relayed/direct, pumped/direct, pumped/relayed)
+		}
+	}
+	if os.Getenv("WEIR_RATIOS_BULK") != "" {
+		bulk(t, addr, plain, d.addr)
+	}
+}
+
+// TestIdleConnections tells what one takes that waits.
+func TestIdleConnections(t *testing.T) {
+	const n = 300
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	pair := func() (net.Conn, net.Conn) {
+		near, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		far, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return near, far
+	}
+	c := &gatetest.Controls{OnRecord: func(*weir.Record) error { return nil }}
+	m := masked{Controls: c, mask: maskFor{realMask(t)}}
+	g, err := session.New(session.Controls{Admitter: c, Decider: c, Holder: c, Masker: m, Recorder: m, Auditor: c}, c.Options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	question, answer := frame('Q', "select 1\x00"), frame('T', "\x00\x01"+column("x", 25, 0))+frame('D', cells("v"))+frame('C', "SELECT 1\x00")+frame('Z', "I")
+	use := func() uint64 {
+		runtime.GC()
+		runtime.GC()
+		var s runtime.MemStats
+		runtime.ReadMemStats(&s)
+		return s.HeapInuse + s.StackInuse
+	}
+	d := &door{t: t, controls: c}
+	before := use()
+	var done sync.WaitGroup
+	for range n {
+		client, near := pair()
+		far, target := pair()
+		s, err := g.IncomingConn(weir.Client{}, near, func(context.Context, string) (session.Conn, []byte, error) { return far, nil, nil }).Authorize(t.Context(), gatetest.Hello())
+		if err != nil {
+			t.Fatal(err)
+		}
+		done.Go(func() { _ = s.Pump(t.Context(), d.codec(nil)) })
+		got := make([]byte, len(answer))
+		_, _ = io.WriteString(client, question)
+		_, _ = io.ReadFull(target, got[:len(question)])
+		_, _ = io.WriteString(target, answer)
+		if _, err := io.ReadFull(client, got); err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		defer target.Close()
+	}
+	each := (use() - before) / n
+	t.Logf("%d bytes an idle connection, with both of the test's own ends", each)
+	if each > 30<<10 {
+		t.Errorf("an idle connection takes %d bytes", each)
+	}
+	g.End(func(*weir.SessionInfo) bool { return true }, "the test is over")
+	done.Wait()
+}
+
+func bulk(t *testing.T, direct, plain, pump string) {
+	conn, err := pgx.Connect(t.Context(), "postgres://postgres@"+direct+"/postgres")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	_, err = conn.Exec(t.Context(), `create table dirty as select i as id, 'user'||i||'@example.com' as email, 'key ghp_'||substr(md5(i::text)||md5((i+1)::text),1,36) as note from generate_series(1,1000000) i;
+create table clean as select i as id, 'user number '||i as name, 'some words of no interest to anybody here, number '||i as note from generate_series(1,1000000) i; analyze; checkpoint`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sql := range []string{"select * from dirty", "select * from clean", "copy clean to stdout", "copy dirty to stdout"} {
+		times := map[string]time.Duration{}
+		for range 3 {
+			for _, to := range []string{direct, plain, pump} {
+				times[to] += pull(t, to, sql)
+			}
+		}
+		t.Logf("%s: direct %v, relay %.2f times as long, pump %.2f", sql, times[direct]/3, float64(times[plain])/float64(times[direct]), float64(times[pump])/float64(times[direct]))
+	}
+}
+
+// pull reads a result to its end, and looks at nothing.
+func pull(t *testing.T, addr, sql string) time.Duration {
+	conn, err := pgx.Connect(t.Context(), fmt.Sprintf("postgres://postgres@%s/postgres?sslmode=disable", addr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	start := time.Now()
+	if strings.HasPrefix(sql, "copy") {
+		if _, err := conn.PgConn().CopyTo(t.Context(), io.Discard, sql); err != nil {
+			t.Fatal(err)
+		}
+		return time.Since(start)
+	}
+	r := conn.PgConn().Exec(t.Context(), sql)
+	for r.NextResult() {
+		for rr := r.ResultReader(); rr.NextRow(); {
+			_ = rr.Values()
+		}
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return time.Since(start)
+}

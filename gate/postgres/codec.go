@@ -1,0 +1,274 @@
+package postgres
+
+import (
+	"slices"
+	"strings"
+
+	"weir"
+	"weir/gate/session"
+	"weir/rules/sql"
+)
+
+// codec reads the messages of one session.
+type codec struct {
+	greeting bool // the target has not said yet that it is ready
+	o        CodecOptions
+	read     grammar
+
+	queue []entry // what is owed, from head on
+	head  int
+	open  []*run // exchanges that have not ended
+	tx    byte   // the transaction's state, as the target said last
+
+	statements map[string]*statement
+	portals    map[string]*portal
+	sync       uint64 // how many Syncs the client sent
+	naming     int    // entries that may change what statements are called
+	discard    bool   // the client's messages up to its Sync have been refused
+	skip       int    // bytes of a refused message that are still to come
+	copyIn     *copyIn
+	path       string          // the search path as it was set last
+	tainted    map[string]bool // settings that may hold what columns do; "*" for any
+	encoding   string          // why nothing may pass any more: the target's settings
+
+	cache   map[string]*facts
+	version any
+	epoch   int // counts what makes classifications of before worthless
+	key     []byte
+
+	// of answers
+	big     *big
+	late    []byte // notices that wait for the end of a message
+	whole   session.ColumnMask
+	layouts []*layout // of simple queries, the newest last
+	cell    []byte
+	scratch []byte
+}
+
+var _ session.Codec = (*codec)(nil)
+
+// keptFacts is how many classifications a session keeps.
+const keptFacts = 256
+
+// NewCodec makes the codec of one session that has just become ready.
+func NewCodec(o CodecOptions) session.Codec {
+	c := newCodec(o)
+	c.read = newGrammar(&c.o, func() []string { return searchPath(c.path) })
+	return c
+}
+
+func newCodec(o CodecOptions) *codec {
+	c := &codec{o: o, tx: 'I', statements: make(map[string]*statement), portals: make(map[string]*portal)}
+	if c.o.MaxStatement <= 0 {
+		c.o.MaxStatement = 16 << 20
+	}
+	if c.o.Secret == nil { // whoever forgets it gets what is made of columns masked whole
+		c.o.Secret = func(string, string) bool { return true }
+	}
+	if c.o.SecretSetting == nil {
+		c.o.SecretSetting = func(string) bool { return true }
+	}
+	if c.o.Notifies == nil {
+		c.o.Notifies = func() {}
+	}
+	if c.o.Notified == nil {
+		c.o.Notified = func(uint32) bool { return false }
+	}
+	c.greeting = o.Greeted
+	c.path = o.Parameters["search_path"]
+	if c.path == "" {
+		c.path = o.Settings["search_path"]
+	}
+	for name, value := range o.Parameters {
+		c.status(name, value)
+	}
+	return c
+}
+
+// Limit is the longest message that is read whole.
+func (c *codec) Limit() int { return c.o.MaxStatement + 1<<16 }
+
+// status looks at a parameter that the target reports.
+func (c *codec) status(name, value string) {
+	switch strings.ToLower(name) {
+	case "client_encoding":
+		if v := strings.ToUpper(value); v != "UTF8" && v != "SQL_ASCII" {
+			c.encoding = "the client's encoding is not UTF8, so its statements cannot be read"
+		}
+	case "standard_conforming_strings":
+		if value != "on" {
+			c.encoding = "standard_conforming_strings is off, so statements cannot be read"
+		}
+	case "search_path":
+		if c.path != anyPath {
+			c.path = value
+			c.forget()
+		}
+	}
+}
+
+// forget makes classifications of before worthless.
+func (c *codec) forget() {
+	c.cache = nil
+	c.epoch++
+}
+
+// fresh forgets what an older catalogue told.
+func (c *codec) fresh() {
+	if v := c.read.version(); v != c.version || c.cache == nil {
+		c.version, c.cache = v, make(map[string]*facts)
+		c.epoch++
+	}
+}
+
+// factsOf classifies a text, or remembers what it found in one of the same form.
+func (c *codec) factsOf(text string) *facts {
+	c.fresh()
+	var ok bool
+	if c.key, ok = c.read.key(c.key[:0], text); ok {
+		if f := c.cache[string(c.key)]; f != nil {
+			return f
+		}
+	}
+	f := c.classify(text)
+	if ok && !f.looks {
+		if len(c.cache) >= keptFacts {
+			clear(c.cache)
+		}
+		c.cache[string(c.key)] = f
+	}
+	return f
+}
+
+func (c *codec) classify(text string) *facts {
+	f := &facts{sql: c.read.classify(text, func(name string) *weir.SQL {
+		if st := c.statements[name]; st != nil {
+			return sql.Inner(c.current(st).sql)
+		}
+		return nil
+	})}
+	if f.sql == nil {
+		f.sql = &weir.SQL{Unclear: "the classifier said nothing"}
+	}
+	f.touched = f.sql.Unclear != "" || f.sql.Dynamic || c.touches(f.sql)
+	f.hides = hides(text, f.sql)
+	for _, op := range f.sql.Operations {
+		switch op {
+		case "CREATE", "ALTER", "DROP", "COMMENT", "IMPORT", "TRUNCATE", "GRANT", "REVOKE", "DO", "CALL":
+			f.changes = true
+		case "PREPARE", "DEALLOCATE", "DISCARD":
+			f.names = true
+		case "EXECUTE":
+			f.looks = true
+		}
+	}
+	return f
+}
+
+// touches reports whether a column that holds secrets may be in it.
+func (c *codec) touches(s *weir.SQL) bool {
+	for _, column := range s.Columns {
+		i := strings.LastIndexByte(column, '.')
+		if i < 0 {
+			continue
+		}
+		if c.o.Secret(column[:i], column[i+1:]) {
+			return true
+		}
+	}
+	for _, name := range s.Settings {
+		if c.settingHolds(name) || name != "*" && c.o.SecretSetting(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// settingHolds reports whether a statement of this session may have set a setting to what a secret column holds.
+func (c *codec) settingHolds(name string) bool {
+	return len(c.tainted) > 0 && (c.tainted[strings.ToLower(name)] || c.tainted["*"] || name == "*")
+}
+
+// current brings a statement's facts up to date.
+func (c *codec) current(st *statement) *facts {
+	c.fresh()
+	if st.epoch != c.epoch {
+		st.epoch = c.epoch // first, since it may execute itself
+		st.facts = c.factsOf(st.text)
+	}
+	return st.facts
+}
+
+// has reports whether one of the operations is in the statements.
+func has(s *weir.SQL, operations ...string) bool {
+	for _, op := range s.Operations {
+		for _, want := range operations {
+			if op == want {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// sent remembers what a statement that was let through may change later.
+func (c *codec) sent(text string, f *facts) {
+	if f.changes {
+		c.o.Changed()
+	}
+	if f.sql.ReadOnly && !has(f.sql, "DECLARE") && len(f.sql.Functions) == 0 {
+		return
+	}
+	if c.read.note != nil && c.read.note(text, f.sql) {
+		c.forget()
+	}
+	if f.sql.ReadOnly {
+		return
+	}
+	for _, name := range f.sql.Settings {
+		if c.path != anyPath && (name == "search_path" || name == "*") {
+			c.path = anyPath
+			c.forget()
+		}
+		if f.touched && !c.tainted[name] && writesSettings(f.sql) {
+			if c.tainted == nil {
+				c.tainted = make(map[string]bool)
+			}
+			c.tainted[name] = true
+			c.forget()
+		}
+	}
+	if f.touched && (has(f.sql, "NOTIFY") || slices.ContainsFunc(f.sql.Functions, func(fn string) bool { return strings.HasSuffix(fn, ".pg_notify") })) {
+		c.o.Notifies()
+	}
+}
+
+// writesSettings reports whether a statement may set a setting to something that it computes.
+func writesSettings(s *weir.SQL) bool {
+	return s.Dynamic || slices.ContainsFunc(s.Functions, func(fn string) bool { return strings.HasSuffix(fn, ".set_config") })
+}
+
+// secretive reports whether what comes back may hold a protected column's values under no name.
+func (c *codec) secretive(f *facts) bool { return f != nil && f.touched }
+
+// operation is the verb that stands for the statements.
+func operation(s *weir.SQL) string {
+	if len(s.Operations) == 0 {
+		return "QUERY"
+	}
+	return strings.Join(s.Operations, ",")
+}
+
+// hides reports whether literals of a text may be secrets by where they stand: those of roles, servers, mappings, subscriptions.
+func hides(text string, s *weir.SQL) bool {
+	if !has(s, "CREATE", "ALTER", "SET", "DO", "IMPORT") {
+		return false
+	}
+	for _, w := range words(text) {
+		switch w.text {
+		case "password", "options", "connection", "mapping", "server", "subscription", "secret":
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,380 @@
+package postgres
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"weir"
+	"weir/gate/session"
+)
+
+// Request takes the client's messages at the front of b.
+func (c *codec) Request(r *session.Requests, b []byte) (int, error) {
+	at := 0
+	for at < len(b) {
+		if c.skip > 0 {
+			n := min(c.skip, len(b)-at)
+			c.skip -= n
+			at += n
+			continue
+		}
+		n, err := frameLength(b[at:])
+		if err != nil {
+			return at, err
+		}
+		if n == 0 || n > len(b)-at {
+			if n > c.o.MaxStatement+frameHeader+1 {
+				if err := c.tooLong(r, b[at], n); err != nil {
+					return at, err
+				}
+				c.skip = n
+				continue
+			}
+			break
+		}
+		if err := c.request(r, b[at:at+n]); err != nil {
+			return at, err
+		}
+		at += n
+	}
+	return at, nil
+}
+
+// tooLong refuses a message that is not read.
+func (c *codec) tooLong(r *session.Requests, typ byte, n int) error {
+	if c.discard && typ != 'S' && typ != 'X' {
+		return nil
+	}
+	d := &weir.Denied{
+		Kind: weir.DeniedContent, Rule: "max-statement", Hint: "send it in smaller pieces",
+		Reason: fmt.Sprintf("the message has %d bytes, more than the %d that may be in one", n, c.o.MaxStatement),
+	}
+	d = r.Refuse(&weir.Command{Operation: "QUERY", Text: fmt.Sprintf("[%d bytes that were not read]", n)}, d)
+	switch typ {
+	case 'Q', 'F':
+		c.refuse(r, owedDenied, d)
+		return nil
+	case 'P', 'B', 'D', 'E', 'C':
+		c.refuse(r, owedRefusal, d)
+		c.discard = true
+		return nil
+	}
+	return d
+}
+
+// request takes one whole message.
+func (c *codec) request(r *session.Requests, frame []byte) error {
+	typ, body := frame[0], frame[frameHeader:]
+	if c.discard && typ != 'S' && typ != 'X' {
+		return nil // as the target would, after an error
+	}
+	switch typ {
+	case 'Q':
+		return c.query(r, frame, body)
+	case 'P':
+		return c.parse(r, frame, body)
+	case 'B':
+		return c.bind(r, frame, body)
+	case 'D':
+		return c.describe(r, frame, body)
+	case 'E':
+		return c.execute(r, frame, body)
+	case 'C':
+		return c.close(r, frame, body)
+	case 'S':
+		c.discard = false
+		if c.copyIn != nil {
+			r.Control(frame) // the target overlooks it
+			return nil
+		}
+		c.sync++
+		c.push(entry{kind: owedSync})
+		r.Control(frame)
+		return nil
+	case 'H', 'X':
+		r.Control(frame)
+		return nil
+	case 'd', 'c', 'f':
+		return c.copyData(r, frame, body)
+	case 'F':
+		return c.call(r, frame, body)
+	}
+	return errUnknown
+}
+
+// ready waits until what a text means is sure.
+func (c *codec) ready(r *session.Requests, text string) error {
+	if c.naming == 0 || !strings.Contains(strings.ToLower(text), "execute") {
+		return nil
+	}
+	r.Own([]byte(flush))
+	return r.Wait(func() bool { return c.naming == 0 })
+}
+
+// command is a statement for the session to decide on.
+func (c *codec) command(text string, f *facts) *weir.Command {
+	return &weir.Command{Operation: operation(f.sql), Text: text, SQL: f.sql, Literals: f.hides}
+}
+
+// query is a simple Query: any number of statements.
+func (c *codec) query(r *session.Requests, frame, body []byte) error {
+	if len(body) == 0 || bytes.IndexByte(body, 0) != len(body)-1 {
+		return errMalformed
+	}
+	text := string(body[:len(body)-1])
+	if err := c.ready(r, text); err != nil {
+		return err
+	}
+	f := c.factsOf(text)
+	cmd := c.command(text, f)
+	if d := c.unfit(text, f.sql); d != nil {
+		c.refuse(r, owedDenied, r.Refuse(cmd, d))
+		return nil
+	}
+	cmd.Held = c.holding(r)
+	x, d := r.Ask(cmd)
+	if d != nil {
+		c.refuse(r, owedDenied, d)
+		return nil
+	}
+	c.sent(text, f)
+	delete(c.statements, "") // a simple Query ends both
+	delete(c.portals, "")
+	if has(f.sql, "DECLARE", "CLOSE", "DISCARD") {
+		clear(c.portals)
+	}
+	c.push(entry{kind: owedQuery, run: c.begin(x), facts: f, names: f.names, name: text})
+	return r.Forward(x, frame)
+}
+
+// holding tells the client that its statement waits.
+func (c *codec) holding(r *session.Requests) func(weir.RequestID) {
+	return func(id weir.RequestID) {
+		message, detail, hint := c.o.HeldNotice(id)
+		notice := appendNotice(nil, message, detail, hint)
+		if c.big != nil {
+			c.late = append(c.late, notice...)
+			return
+		}
+		r.Reply(notice)
+	}
+}
+
+// parse is Parse: the statement is decided on when it comes, and again when it is bound.
+func (c *codec) parse(r *session.Requests, frame, body []byte) error {
+	in := cursor{b: body}
+	name, raw := string(in.text()), in.text()
+	n := int(in.int16())
+	if in.bad || n < 0 || len(in.b) != 4*n {
+		return errMalformed
+	}
+	types := make([]uint32, n)
+	for i := range types {
+		types[i] = uint32(in.int32()) //nolint:gosec // an oid
+	}
+	text := string(raw)
+	if err := c.ready(r, text); err != nil {
+		return err
+	}
+	f := c.factsOf(text)
+	cmd := c.command(text, f)
+	d := c.unfit(text, f.sql)
+	if d != nil {
+		d = r.Refuse(cmd, d)
+	} else {
+		d = r.Prepare(cmd)
+	}
+	if d != nil {
+		c.refuse(r, owedRefusal, d)
+		c.discard = true
+		return nil
+	}
+	st := &statement{name: name, text: text, facts: f, epoch: c.epoch, types: types, pending: true, sync: c.sync, old: c.statements[name]}
+	if old := st.old; old != nil {
+		old.old = nil // one step back is all that is ever needed
+		if old.text == text {
+			st.layout = old.layout
+		}
+	}
+	c.statements[name] = st
+	c.push(entry{kind: owedParse, st: st, name: name})
+	r.Control(frame)
+	return nil
+}
+
+// bind is Bind: a command with its parameters.
+func (c *codec) bind(r *session.Requests, frame, body []byte) error {
+	in := cursor{b: body}
+	portalName, name := string(in.text()), string(in.text())
+	formats := in.int16s()
+	values := make([][]byte, max(0, in.int16()))
+	for i := range values {
+		if n := in.int32(); n >= 0 {
+			values[i] = in.take(int(n))
+		}
+	}
+	results := in.int16s()
+	if !in.done() {
+		return errMalformed
+	}
+	st, err := c.statement(r, name)
+	if err != nil {
+		return err
+	}
+	if st == nil {
+		c.unknown(r, "BIND", "prepared statement", name)
+		return nil
+	}
+	f := c.current(st)
+	cmd := c.command(st.text, f)
+	cmd.Attrs = parameterAttrs(st, formats, values)
+	cmd.Parameters = func() ([]byte, error) { return bindDigest(st, formats, values, results), nil }
+	if d := c.unfit(st.text, f.sql); d != nil {
+		c.refuse(r, owedRefusal, r.Refuse(cmd, d))
+		c.discard = true
+		return nil
+	}
+	cmd.Held = c.holding(r)
+	x, d := r.Ask(cmd)
+	if d != nil {
+		c.refuse(r, owedRefusal, d)
+		c.discard = true
+		return nil
+	}
+	cmd.Parameters, cmd.Held = nil, nil
+	po := &portal{name: portalName, st: st, facts: f, run: c.begin(x), cmd: cmd, formats: results}
+	c.portals[portalName] = po
+	c.push(entry{kind: owedBind, run: po.run, po: po})
+	return r.Forward(x, frame)
+}
+
+// unknown refuses what refers to something that the gateway has not seen made.
+func (c *codec) unknown(r *session.Requests, operation, what, name string) {
+	d := r.Refuse(&weir.Command{Operation: operation, Text: operation + " " + name}, &weir.Denied{
+		Kind: weir.DeniedContent, Rule: "unknown-" + strings.ReplaceAll(what, " ", "-"),
+		Reason: "there is no " + what + " of this name that the gateway has seen", Hint: "prepare it by this connection's protocol and try again",
+	})
+	c.refuse(r, owedRefusal, d)
+	c.discard = true
+}
+
+// describe is Describe.
+func (c *codec) describe(r *session.Requests, frame, body []byte) error {
+	in := cursor{b: body}
+	what, name := in.byte(), string(in.text())
+	if !in.done() || what != 'S' && what != 'P' {
+		return errMalformed
+	}
+	e := entry{kind: owedShape}
+	if what == 'S' {
+		st, err := c.statement(r, name)
+		if err != nil {
+			return err
+		}
+		if e.st = st; st == nil {
+			c.unknown(r, "DESCRIBE", "prepared statement", name)
+			return nil
+		}
+	} else if e.po = c.portals[name]; e.po == nil {
+		c.unknown(r, "DESCRIBE", "portal", name)
+		return nil
+	} else {
+		e.po.asked = true
+		e.run = e.po.run
+		if e.run.over {
+			e.run = nil
+		}
+	}
+	c.push(e)
+	r.Control(frame)
+	return nil
+}
+
+// execute is Execute: rows of a portal.
+func (c *codec) execute(r *session.Requests, frame, body []byte) error {
+	in := cursor{b: body}
+	name := string(in.text())
+	_ = in.int32()
+	if !in.done() {
+		return errMalformed
+	}
+	po := c.portals[name]
+	if po == nil {
+		c.unknown(r, "EXECUTE", "portal", name)
+		return nil
+	}
+	if po.run.over {
+		x, d := r.Ask(po.cmd)
+		if d != nil {
+			c.refuse(r, owedRefusal, d)
+			c.discard = true
+			return nil
+		}
+		po.run = c.begin(x)
+	}
+	if !po.asked && !po.st.known {
+		own, at := begin(nil, 'D')
+		r.Own(finish(append(append(append(own, 'P'), name...), 0), at))
+		c.push(entry{kind: owedOwn, po: po, run: po.run})
+		po.asked = true
+	}
+	f := po.facts
+	c.sent(po.st.text, f)
+	if has(f.sql, "DECLARE", "CLOSE", "DISCARD") {
+		clear(c.portals)
+	}
+	c.push(entry{kind: owedRows, run: po.run, po: po, facts: f, names: f.names, name: po.st.text})
+	return r.Forward(po.run.x, frame)
+}
+
+// close is Close.
+func (c *codec) close(r *session.Requests, frame, body []byte) error {
+	in := cursor{b: body}
+	what, name := in.byte(), string(in.text())
+	if !in.done() || what != 'S' && what != 'P' {
+		return errMalformed
+	}
+	e := entry{kind: owedClose, name: name}
+	if what == 'S' {
+		e.st = c.statements[name]
+		delete(c.statements, name)
+	} else if po := c.portals[name]; po != nil {
+		delete(c.portals, name)
+		if !po.run.over {
+			e.run = po.run
+			po.run.ready = true
+		}
+	}
+	c.push(e)
+	r.Control(frame)
+	return nil
+}
+
+// call is FunctionCall.
+func (c *codec) call(r *session.Requests, frame, body []byte) error {
+	in := cursor{b: body}
+	oid := uint32(in.int32()) //nolint:gosec // an oid
+	if in.bad {
+		return errMalformed
+	}
+	f := &facts{sql: &weir.SQL{Statements: 1, Operations: []string{"CALL"}, Dynamic: true, Unclear: "a function is called by its number"}, changes: true, touched: true}
+	cmd := c.command(fmt.Sprintf("function call %d", oid), f)
+	if !c.o.AllowFunctionCall {
+		c.refuse(r, owedDenied, r.Refuse(cmd, &weir.Denied{
+			Kind: weir.DeniedContent, Rule: "function-call", Reason: "functions cannot be called by their number here", Hint: "use SELECT",
+		}))
+		return nil
+	}
+	args := bytes.Clone(in.b)
+	cmd.Parameters = func() ([]byte, error) { return args, nil }
+	cmd.Held = c.holding(r)
+	x, d := r.Ask(cmd)
+	if d != nil {
+		c.refuse(r, owedDenied, d)
+		return nil
+	}
+	c.sent("", f)
+	c.push(entry{kind: owedQuery, run: c.begin(x), facts: f})
+	return r.Forward(x, frame)
+}

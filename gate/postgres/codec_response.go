@@ -1,0 +1,494 @@
+package postgres
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"strings"
+
+	"weir"
+	"weir/gate/session"
+)
+
+var (
+	errTarget  = errors.New("the target broke the protocol")
+	errRefused = errors.New("the target refused it")
+)
+
+// streamAbove is the length in bytes above which a row is masked in pieces.
+const streamAbove = 512 << 10
+
+// Response masks the target's messages at the front of b.
+func (c *codec) Response(a *session.Answers, b []byte) (int, error) {
+	at := 0
+	for at < len(b) {
+		if c.big != nil {
+			n, err := c.piece(a, b, at)
+			if err != nil {
+				return at, err
+			}
+			at += n
+			continue
+		}
+		n, err := frameLength(b[at:])
+		if err != nil {
+			return at, err
+		}
+		if n > streamAbove && (b[at] == 'D' || b[at] == 'd') {
+			started, err := c.startBig(a, b, at, n)
+			if err != nil {
+				return at, err
+			}
+			if !started {
+				break
+			}
+			at += frameHeader
+			continue
+		}
+		if n == 0 || n > len(b)-at {
+			break
+		}
+		if err := c.response(a, b, at, at+n); err != nil {
+			return at, err
+		}
+		at += n
+	}
+	return at, nil
+}
+
+// response masks the whole message b[at:end].
+func (c *codec) response(a *session.Answers, b []byte, at, end int) error {
+	typ, body := b[at], b[at+frameHeader:end]
+	e := c.front()
+	switch typ {
+	case 'D':
+		return c.dataRow(a, b, at, end)
+	case 'd':
+		return c.copyRow(a, b, at, end)
+	case 'N', 'A', 'S':
+		return c.aside(a, b, at, end)
+	case 'E':
+		return c.failure(a, b, at, end)
+	}
+	if c.greeting {
+		return c.greet(a, typ, body, at)
+	}
+	if e == nil || len(body) > 0 && strings.IndexByte("123nIsc", typ) >= 0 {
+		return errTarget
+	}
+	switch typ {
+	case 'T':
+		return c.shape(a, b, at, end)
+	case 'n':
+		return c.noData(a, e, at, end)
+	case 't':
+		if e.kind != owedShape || e.st == nil {
+			return errTarget
+		}
+		a.Bare(at)
+		if !c.clean(a, body) {
+			return errTarget
+		}
+		c.parameterTypes(e.st, body)
+		return nil
+	case '1', '2', '3':
+		return c.agreed(a, e, typ, at, end)
+	case 'C', 'I', 's':
+		return c.complete(a, e, typ, b, at, end)
+	case 'Z':
+		return c.readyForQuery(a, e, body, at, end)
+	case 'G', 'H', 'c':
+		return c.copyResponse(a, e, typ, body, at)
+	case 'V':
+		if e.kind != owedQuery {
+			return errTarget
+		}
+		return c.functionResult(a, b, at, end)
+	}
+	return errUnknown
+}
+
+// greet takes what follows a login besides settings: AuthenticationOk, BackendKeyData, and the ReadyForQuery that ends it.
+func (c *codec) greet(a *session.Answers, typ byte, body []byte, at int) error {
+	a.Bare(at)
+	switch {
+	case typ == 'R' && string(body) == "\x00\x00\x00\x00", typ == 'K':
+		return nil
+	case typ == 'Z' && len(body) == 1:
+		c.tx, c.greeting = body[0], false
+		return nil
+	}
+	return errTarget
+}
+
+// agreed takes ParseComplete, BindComplete and CloseComplete.
+func (c *codec) agreed(a *session.Answers, e *entry, typ byte, at, end int) error {
+	a.Bare(at)
+	switch {
+	case typ == '1' && e.kind == owedParse:
+		e.st.pending, e.st.old = false, nil
+	case typ == '2' && e.kind == owedBind:
+	case typ == '3' && e.kind == owedClose:
+	default:
+		return errTarget
+	}
+	c.pop(a, end, nil)
+	c.advance(a, end)
+	return nil
+}
+
+// noData takes NoData.
+func (c *codec) noData(a *session.Answers, e *entry, at, end int) error {
+	a.Bare(at)
+	own := e.kind == owedOwn
+	switch {
+	case e.kind != owedShape && !own:
+		return errTarget
+	case e.st != nil:
+		e.st.known, e.st.desc = true, nil
+	case e.po != nil:
+		e.po.known, e.po.desc = true, nil
+	}
+	if own {
+		a.Resume(a.Rewrite(at), end)
+	}
+	c.pop(a, end, nil)
+	c.advance(a, end)
+	return nil
+}
+
+// parameterTypes takes a ParameterDescription.
+func (c *codec) parameterTypes(st *statement, body []byte) {
+	in := cursor{b: body}
+	n := int(in.int16())
+	if n < 0 || len(in.b) != 4*n {
+		return
+	}
+	types := make([]uint32, n)
+	for i := range types {
+		types[i] = uint32(in.int32()) //nolint:gosec // an oid
+	}
+	st.types = types
+}
+
+// complete takes CommandComplete, EmptyQueryResponse and PortalSuspended.
+func (c *codec) complete(a *session.Answers, e *entry, typ byte, b []byte, at, end int) error {
+	if e.kind != owedQuery && e.kind != owedRows {
+		return errTarget
+	}
+	a.For(e.run.x, at)
+	if typ == 'C' {
+		tag := bytes.TrimSuffix(b[at+frameHeader:end], []byte{0})
+		c.tagged(e, string(tag))
+		if !plainTag(tag) {
+			c.replaceBody(a, b, at, end, func(dst []byte) []byte { return append(a.Value(dst, "", tag), 0) })
+		}
+	}
+	e.copied, e.shape = nil, nil
+	if e.kind == owedQuery {
+		return nil
+	}
+	if typ != 's' {
+		e.run.ready = true
+	}
+	c.pop(a, end, nil)
+	c.advance(a, end)
+	return nil
+}
+
+// plainTag reports whether a tag is words and numbers only.
+func plainTag(tag []byte) bool {
+	for _, b := range tag {
+		if (b < 'A' || b > 'Z') && (b < '0' || b > '9') && b != ' ' {
+			return false
+		}
+	}
+	return true
+}
+
+// tagged follows what a finished statement did to names.
+func (c *codec) tagged(e *entry, tag string) {
+	if !e.names {
+		return
+	}
+	switch tag {
+	case "DEALLOCATE ALL", "DISCARD ALL":
+		clear(c.statements)
+	case "DEALLOCATE":
+		ws := words(e.name)
+		for i := range ws {
+			if ws[i].is("deallocate") && i+1 < len(ws) {
+				if ws[i+1].is("prepare") && i+2 < len(ws) {
+					i++
+				}
+				if name, ok := ws[i+1].identifier(); ok {
+					delete(c.statements, name)
+				}
+			}
+		}
+	case "PREPARE":
+		ws := words(e.name)
+		for i := range ws {
+			if !ws[i].is("prepare") || i+1 >= len(ws) {
+				continue
+			}
+			if name, ok := ws[i+1].identifier(); ok && c.statements[name] == nil {
+				c.statements[name] = &statement{name: name, text: e.name, facts: e.facts}
+			}
+		}
+	}
+}
+
+// readyForQuery ends a simple query or answers a Sync.
+func (c *codec) readyForQuery(a *session.Answers, e *entry, body []byte, at, end int) error {
+	if len(body) != 1 || e.kind != owedQuery && e.kind != owedSync {
+		return errTarget
+	}
+	c.tx, c.copyIn = body[0], nil
+	if e.kind == owedQuery {
+		e.run.ready = true
+	} else {
+		a.Bare(at)
+	}
+	if c.tx == 'I' {
+		clear(c.portals)
+	}
+	c.pop(a, end, nil)
+	for i := len(c.open) - 1; i >= 0; i-- {
+		if r := c.open[i]; r.refs == 0 && (c.tx == 'I' || r.ready) {
+			r.ready = true
+			c.settle(a, r, end, nil)
+		}
+	}
+	c.advance(a, end)
+	return nil
+}
+
+// failure takes an ErrorResponse.
+func (c *codec) failure(a *session.Answers, b []byte, at, end int) error {
+	e := c.front()
+	if e != nil && e.run != nil {
+		a.For(e.run.x, at)
+	} else {
+		a.For(nil, at)
+	}
+	c.report(a, b, at, end)
+	c.copyIn = nil
+	if e == nil || e.kind == owedSync {
+		return nil
+	}
+	if e.kind == owedQuery {
+		e.copied, e.shape = nil, nil
+		return nil
+	}
+	c.broke(a, end, errRefused)
+	c.advance(a, end)
+	return nil
+}
+
+// report masks the fields of an ErrorResponse or NoticeResponse.
+func (c *codec) report(a *session.Answers, b []byte, at, end int) {
+	secretive := c.pendingSecrets()
+	raised := false
+	if secretive {
+		var parsed bool
+		raised, parsed = origin(b[at+frameHeader : end])
+		secretive = !parsed
+	}
+	c.replaceBody(a, b, at, end, func(dst []byte) []byte {
+		in := cursor{b: b[at+frameHeader : end]}
+		for len(in.b) > 0 && in.b[0] != 0 {
+			typ := in.byte()
+			value := in.text()
+			dst = append(dst, typ)
+			switch {
+			case in.bad:
+			case secretive && raised && strings.IndexByte("SVPpFLR", typ) < 0:
+				dst = c.raisedField(a, dst, typ, value)
+			case secretive && strings.IndexByte("DWq", typ) >= 0:
+				dst = c.secret(a, dst, value)
+			case secretive && typ == 'M':
+				dst = c.quotedSecrets(a, dst, value)
+			case typ == 'C' && len(value) != 5:
+				dst = append(dst, "XX000"...) // no SQLSTATE
+			default:
+				dst = a.Value(dst, "", value)
+			}
+			dst = append(dst, 0)
+		}
+		return append(dst, 0)
+	})
+}
+
+// origin tells where an error or notice comes from. raised: its text is a function's own, RAISE took it, as does what says nothing of its origin.
+// parsed: it speaks of the client's own text, of which a place is named, and no function is under way, so no row has been read.
+func origin(fields []byte) (raised, parsed bool) {
+	in := cursor{b: fields}
+	routine, seen := "", [256]bool{}
+	for len(in.b) > 0 && in.b[0] != 0 {
+		typ, value := in.byte(), in.text()
+		if seen[typ] = true; typ == 'R' {
+			routine = string(value)
+		}
+	}
+	raised = routine == "" || routine == "exec_stmt_raise"
+	return raised, !raised && seen['P'] && !seen['p'] && !seen['q'] && !seen['W']
+}
+
+// raisedField masks a field that a function has made up, of what it read. Its code stays where it is one of the server's.
+func (c *codec) raisedField(a *session.Answers, dst []byte, typ byte, value []byte) []byte {
+	if typ != 'C' {
+		return c.secret(a, dst, value)
+	}
+	if len(value) == 5 && (string(value[2:]) == "000" || string(value[:2]) == "P0" || bytes.IndexFunc(value, func(r rune) bool { return r < '0' || r > '9' }) < 0) {
+		return append(dst, value...)
+	}
+	return append(dst, "P0001"...) // raise_exception
+}
+
+// pendingSecrets reports whether what is under way may touch secrets.
+func (c *codec) pendingSecrets() bool {
+	for i := c.head; i < len(c.queue); i++ {
+		e := &c.queue[i]
+		f := e.facts
+		if f == nil && e.po != nil {
+			f = e.po.facts
+		}
+		if f == nil && e.st != nil {
+			f = e.st.facts
+		}
+		if c.secretive(f) {
+			return true
+		}
+		if e.kind == owedSync || e.kind == owedQuery {
+			break
+		}
+	}
+	return false
+}
+
+// secret appends what stands for a value that is a secret as a whole.
+func (c *codec) secret(a *session.Answers, dst, value []byte) []byte {
+	if len(value) == 0 {
+		return dst
+	}
+	if c.whole == nil {
+		c.whole = a.Columns(wholeColumn())
+	}
+	dst, _ = c.whole.Cell(dst, 0, value, a.Tally())
+	return dst
+}
+
+// quotedSecrets masks what stands in quotes in a message, and the rest by what it is.
+func (c *codec) quotedSecrets(a *session.Answers, dst, value []byte) []byte {
+	from, to := bytes.IndexByte(value, '"'), bytes.LastIndexByte(value, '"')
+	if from < 0 {
+		if bytes.IndexFunc(value, func(r rune) bool { return r >= '0' && r <= '9' || r >= 0x80 }) >= 0 {
+			return c.secret(a, dst, value) // numbers, and quotes of other languages
+		}
+		return a.Value(dst, "", value)
+	}
+	if to == from {
+		to = len(value)
+	}
+	dst = append(a.Value(dst, "", value[:from]), '"')
+	dst = c.secret(a, dst, value[from+1:to])
+	return a.Value(dst, "", value[to:])
+}
+
+// aside takes what may come at any time: notices, notifications, settings.
+func (c *codec) aside(a *session.Answers, b []byte, at, end int) error {
+	if e := c.front(); e != nil && e.run != nil {
+		a.For(e.run.x, at)
+	} else {
+		a.For(nil, at)
+	}
+	in := cursor{b: b[at+frameHeader : end]}
+	switch b[at] {
+	case 'N':
+		c.report(a, b, at, end)
+	case 'A':
+		pid := in.take(4)
+		channel, payload := in.text(), in.text()
+		if !in.done() {
+			return errTarget
+		}
+		if len(payload) > 0 && c.o.Notified(binary.BigEndian.Uint32(pid)) {
+			c.replaceBody(a, b, at, end, func(dst []byte) []byte {
+				dst = append(a.Value(append(dst, pid...), "", channel), 0)
+				return append(c.secret(a, dst, payload), 0)
+			})
+			return nil
+		}
+		c.replaceBody(a, b, at, end, func(dst []byte) []byte {
+			dst = append(a.Value(append(dst, pid...), "", channel), 0)
+			return append(a.Value(dst, "", payload), 0)
+		})
+	case 'S':
+		name, value := in.text(), in.text()
+		if !in.done() {
+			return errTarget
+		}
+		c.status(string(name), string(value))
+		if c.carries(string(name)) && (c.settingHolds(string(name)) || c.pendingSecrets()) {
+			c.replaceBody(a, b, at, end, func(dst []byte) []byte {
+				dst = append(a.Value(dst, "", name), 0)
+				return append(c.secret(a, dst, value), 0)
+			})
+			return nil
+		}
+		c.replaceBody(a, b, at, end, func(dst []byte) []byte {
+			dst = append(a.Value(dst, "", name), 0)
+			return append(a.Value(dst, string(name), value), 0)
+		})
+	}
+	return nil
+}
+
+// carries reports whether a setting takes any text: the others that a target tells of are words of a list, or not the session's to set.
+func (c *codec) carries(name string) bool {
+	switch strings.ToLower(name) {
+	case "client_encoding", "server_encoding", "server_version", "standard_conforming_strings", "integer_datetimes", "datestyle", "intervalstyle", "is_superuser",
+		"in_hot_standby", "default_transaction_read_only", "scram_iterations":
+		return false
+	}
+	return true
+}
+
+// replaceBody puts what f appends in the place of a message's body, when it differs.
+func (c *codec) replaceBody(a *session.Answers, b []byte, at, end int, f func(dst []byte) []byte) {
+	c.scratch = f(c.scratch[:0])
+	if bytes.Equal(c.scratch, b[at+frameHeader:end]) {
+		return
+	}
+	dst, from := begin(a.Rewrite(at), b[at])
+	a.Resume(finish(append(dst, c.scratch...), from), end)
+}
+
+// clean reports whether numbers spell no secret, which only a target that means to could make them do.
+func (c *codec) clean(a *session.Answers, numbers []byte) bool {
+	c.cell = a.Value(c.cell[:0], "", numbers)
+	return bytes.Equal(c.cell, numbers)
+}
+
+// functionResult masks a FunctionCallResponse as one unknown value.
+func (c *codec) functionResult(a *session.Answers, b []byte, at, end int) error {
+	e := c.front()
+	a.For(e.run.x, at)
+	in := cursor{b: b[at+frameHeader : end]}
+	n := in.int32()
+	if n < 0 {
+		return nil
+	}
+	value := in.take(int(n))
+	if !in.done() {
+		return errTarget
+	}
+	masked, change := c.nested(a, nil, guess(value), "", value, 0)
+	if change == weir.Unchanged {
+		return nil
+	}
+	dst, from := begin(a.Rewrite(at), 'V')
+	a.Resume(finish(appendCell(dst, masked, change), from), end)
+	return nil
+}

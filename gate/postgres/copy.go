@@ -1,0 +1,577 @@
+package postgres
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io"
+	"strings"
+
+	"weir"
+	"weir/gate/session"
+)
+
+// copyIn is COPY … FROM STDIN under way.
+type copyIn struct {
+	run    *run
+	record io.WriteCloser
+	rows   *copying         // masks the rows for the record; nil for a binary copy
+	masks  *session.Answers // how
+}
+
+// keep records data masked: row by row where they can be told apart.
+func (in *copyIn) keep(c *codec, data []byte, last bool) error {
+	k := in.rows
+	if k == nil {
+		_, err := in.record.Write(data)
+		return err
+	}
+	k.partial = append(k.partial, data...)
+	if last && len(k.partial) > 0 && k.partial[len(k.partial)-1] != '\n' {
+		k.partial = append(k.partial, '\n')
+	}
+	out, used, _, err := k.rows(c, in.masks, nil, k.partial)
+	if err != nil {
+		return err
+	}
+	if rest := len(k.partial) - used; rest > longestCopyRow || last && rest > 0 { // no row; its quotes may not end
+		out, used = append(out, "[a row that cannot be told from others]\n"...), len(k.partial)
+	}
+	k.partial = append(k.partial[:0], k.partial[used:]...)
+	if len(out) == 0 {
+		return nil
+	}
+	_, err = in.record.Write(out)
+	return err
+}
+
+// copying is COPY … TO STDOUT under way.
+type copying struct {
+	binary  bool
+	csv     bool
+	delim   byte
+	quote   byte
+	escape  byte
+	null    string
+	columns []weir.Column
+	told    bool // columns is what the rows hold
+	touched bool
+	mask    session.ColumnMask
+	naming  bool   // some columns name those beside them
+	started bool   // the head of a binary copy has passed
+	partial []byte // of a row whose end has not come
+	cells   [][]byte
+	spans   []span
+	clean   []byte
+	masked  []byte // a cell
+}
+
+type span struct{ start, end int }
+
+func (k *copying) secretive() bool {
+	if k.touched && !k.told {
+		return true
+	}
+	for _, col := range k.columns {
+		if col.Protected {
+			return true
+		}
+	}
+	return false
+}
+
+// longestCopyRow is how much of a COPY row is held, in bytes.
+const longestCopyRow = 1 << 20
+
+// copyResponse takes CopyInResponse, CopyOutResponse and the target's CopyDone.
+func (c *codec) copyResponse(a *session.Answers, e *entry, typ byte, body []byte, at int) error {
+	if e.kind != owedQuery && e.kind != owedRows {
+		return errTarget
+	}
+	a.For(e.run.x, at)
+	in := cursor{b: body}
+	if typ != 'c' && !copyHead(body) {
+		return errTarget
+	}
+	switch typ {
+	case 'c':
+		if e.copied == nil || len(e.copied.partial) > 0 {
+			return errTarget
+		}
+		e.copied = nil
+		return nil
+	case 'G':
+		shape := weir.Shape{Format: weir.FormatText}
+		var rows *copying
+		if in.byte() != 0 {
+			shape.Format = weir.FormatOpaque
+		} else {
+			rows = c.newCopy(a, e, false, int(in.int16()))
+		}
+		w, err := e.run.x.CommandBody(shape)
+		if err != nil {
+			return err
+		}
+		c.copyIn = &copyIn{run: e.run, record: w, rows: rows, masks: a}
+		c.unsync()
+		return nil
+	}
+	format := in.byte()
+	n := int(in.int16())
+	if in.bad {
+		return errTarget
+	}
+	e.copied = c.newCopy(a, e, format != 0, n)
+	return nil
+}
+
+// copyHead checks the body of a CopyInResponse or CopyOutResponse: a format, and one for each column.
+func copyHead(body []byte) bool {
+	in := cursor{b: body}
+	ok := in.byte() <= 1
+	for _, f := range in.int16s() {
+		ok = ok && (f == 0 || f == 1)
+	}
+	return ok && in.done()
+}
+
+// unsync takes off the Syncs that came behind COPY … FROM STDIN: the target overlooks them while it copies.
+func (c *codec) unsync() {
+	keep := c.head + 1
+	for i := keep; i < len(c.queue); i++ {
+		if c.queue[i].kind != owedSync {
+			c.queue[keep] = c.queue[i]
+			keep++
+		}
+	}
+	clear(c.queue[keep:])
+	c.queue = c.queue[:keep]
+}
+
+// newCopy finds out what the rows of a COPY hold.
+func (c *codec) newCopy(a *session.Answers, e *entry, binaryFormat bool, n int) *copying {
+	k := &copying{binary: binaryFormat, delim: '\t', null: `\N`, touched: c.secretive(e.facts)}
+	relation := k.options(e.name, e.facts)
+	if len(e.facts.sql.Columns) > 0 || relation != "" {
+		k.columns, k.told = c.copyColumns(e, relation, n)
+	}
+	if !k.told {
+		k.columns = make([]weir.Column, n)
+		for i := range k.columns {
+			k.columns[i].Protected = k.touched
+		}
+	}
+	for i := range k.columns {
+		k.columns[i].Typed = binaryFormat
+	}
+	k.mask = a.Columns(k.columns)
+	for i := range k.columns {
+		k.naming = k.naming || k.mask.Naming(i)
+	}
+	return k
+}
+
+// options reads what a COPY statement says of its format, and which relation it reads; "" for a query.
+func (k *copying) options(text string, f *facts) string {
+	ws := words(text)
+	relation := ""
+	for i := range ws {
+		next := func(n int) word {
+			if i+n < len(ws) {
+				return ws[i+n]
+			}
+			return word{}
+		}
+		switch {
+		case ws[i].is("copy"):
+			if _, ok := next(1).identifier(); ok && len(f.sql.Relations) == 1 && f.sql.Statements == 1 {
+				relation = f.sql.Relations[0]
+			}
+		case ws[i].is("csv") || ws[i].kind == '\'' && strings.EqualFold(ws[i].text, "csv"):
+			k.csv, k.delim, k.quote, k.escape, k.null = true, ',', '"', '"', ""
+		}
+	}
+	for i := range ws {
+		j := i + 1
+		if j < len(ws) && ws[j].is("as") {
+			j++
+		}
+		if j >= len(ws) || ws[j].kind != '\'' {
+			continue
+		}
+		v := ws[j].text
+		switch {
+		case ws[i].is("delimiter") && v == "t" && strings.Contains(text, `\t`):
+			k.delim = '\t'
+		case ws[i].is("delimiter") && len(v) == 1:
+			k.delim = v[0]
+		case ws[i].is("delimiters") && len(v) == 1:
+			k.delim = v[0]
+		case ws[i].is("quote") && len(v) == 1:
+			if k.escape == k.quote {
+				k.escape = v[0]
+			}
+			k.quote = v[0]
+		case ws[i].is("escape") && len(v) == 1:
+			k.escape = v[0]
+		case ws[i].is("null"):
+			k.null = v
+		}
+	}
+	return relation
+}
+
+// copyColumns tells the columns of COPY t (a, b) and COPY t, when it can.
+func (c *codec) copyColumns(e *entry, relation string, n int) ([]weir.Column, bool) {
+	if relation == "" {
+		return nil, false
+	}
+	names := copyList(words(e.name))
+	if names == nil {
+		names = c.read.columns(relation)
+	}
+	if len(names) != n {
+		return nil, false
+	}
+	columns := make([]weir.Column, n)
+	for i, name := range names {
+		columns[i].Name = name
+		columns[i].Protected, columns[i].Statement = c.o.Columns(relation, name)
+	}
+	return columns, true
+}
+
+// copyList reads the list of columns of COPY t (a, b) TO; nil when there is none.
+func copyList(ws []word) []string {
+	for i := range ws {
+		if ws[i].is("to") || ws[i].is("from") {
+			return nil
+		}
+		if ws[i].kind != '(' || i < 2 {
+			continue
+		}
+		names := []string{}
+		for _, w := range ws[i+1:] {
+			if w.kind == ')' {
+				return names
+			}
+			if name, ok := w.identifier(); ok {
+				names = append(names, name)
+			}
+		}
+	}
+	return nil
+}
+
+// copyRow masks the target's CopyData.
+func (c *codec) copyRow(a *session.Answers, b []byte, at, end int) error {
+	e := c.front()
+	if e == nil || e.copied == nil {
+		return errTarget
+	}
+	a.For(e.run.x, at)
+	k := e.copied
+	data := b[at+frameHeader : end]
+	held := len(k.partial) > 0
+	if held {
+		if len(k.partial)+len(data) > longestCopyRow {
+			return errTarget
+		}
+		k.partial = append(k.partial, data...)
+		data = k.partial
+	}
+	c.scratch = c.scratch[:0]
+	out, used, rows, err := k.rows(c, a, c.scratch, data)
+	if err != nil {
+		return err
+	}
+	c.scratch = out
+	a.Rows(rows)
+	if used == len(data) && !held && bytes.Equal(out, data) {
+		return nil
+	}
+	dst, from := begin(a.Rewrite(at), 'd')
+	if len(out) == 0 {
+		dst = dst[:from]
+	} else {
+		dst = finish(append(dst, out...), from)
+	}
+	a.Resume(dst, end)
+	k.partial = append(k.partial[:0], data[used:]...)
+	if len(k.partial) > longestCopyRow {
+		return errTarget
+	}
+	return nil
+}
+
+// rows masks the whole rows at the front of data and returns how much of it they are.
+func (k *copying) rows(c *codec, a *session.Answers, dst, data []byte) (out []byte, used, rows int, err error) {
+	if k.binary {
+		return k.binaryRows(c, a, dst, data)
+	}
+	for used < len(data) {
+		n := k.rowEnd(data[used:])
+		if n == 0 {
+			break
+		}
+		dst = k.textRow(c, a, dst, data[used:used+n])
+		used += n
+		rows++
+	}
+	return dst, used, rows, nil
+}
+
+// rowEnd is the length of the row at the front of data with its line end; 0 when it is not whole.
+func (k *copying) rowEnd(data []byte) int {
+	if !k.csv || bytes.IndexByte(data, k.quote) < 0 {
+		return bytes.IndexByte(data, '\n') + 1
+	}
+	inside := false
+	for i := 0; i < len(data); i++ {
+		switch {
+		case inside && data[i] == k.escape && k.escape != k.quote:
+			i++
+		case data[i] == k.quote:
+			inside = !inside
+		case data[i] == '\n' && !inside:
+			return i + 1
+		}
+	}
+	return 0
+}
+
+// textRow masks a row of the text or CSV format.
+func (k *copying) textRow(c *codec, a *session.Answers, dst, row []byte) []byte {
+	body := row
+	for n := len(body); n > 0 && (body[n-1] == '\n' || body[n-1] == '\r'); n-- {
+		body = body[:n-1]
+	}
+	k.split(body)
+	if k.naming {
+		for i, s := range k.spans {
+			if k.mask.Naming(i) {
+				k.mask.SetName(k.decode(body[s.start:s.end]))
+			}
+		}
+	}
+	at := 0
+	for i, s := range k.spans {
+		cell := body[s.start:s.end]
+		if string(cell) == k.null {
+			continue
+		}
+		value := k.decode(cell)
+		masked, change := k.mask.Cell(k.masked[:0], i, value, a.Tally())
+		if change == weir.Unchanged && isHex(value) {
+			masked, change = c.hexBytes(a, k.masked[:0], "", value)
+		}
+		switch change {
+		case weir.Unchanged:
+			continue
+		case weir.Null:
+			dst = append(append(dst, body[at:s.start]...), k.null...)
+		case weir.Masked:
+			dst = k.encode(append(dst, body[at:s.start]...), masked)
+			k.masked = masked
+		}
+		at = s.end
+	}
+	return append(dst, row[at:]...)
+}
+
+// split finds the cells of a row.
+func (k *copying) split(row []byte) {
+	k.spans = k.spans[:0]
+	start, inside := 0, false
+	if !k.csv && bytes.IndexByte(row, '\\') < 0 {
+		for {
+			n := bytes.IndexByte(row[start:], k.delim)
+			if n < 0 {
+				k.spans = append(k.spans, span{start, len(row)})
+				return
+			}
+			k.spans = append(k.spans, span{start, start + n})
+			start += n + 1
+		}
+	}
+	for i := 0; i < len(row); i++ {
+		b := row[i]
+		switch {
+		case !k.csv && b == '\\':
+			i++
+		case k.csv && inside && b == k.escape && k.escape != k.quote:
+			i++
+		case k.csv && b == k.quote:
+			inside = !inside
+		case b == k.delim && !inside:
+			k.spans = append(k.spans, span{start, i})
+			start = i + 1
+		}
+	}
+	k.spans = append(k.spans, span{start, len(row)})
+}
+
+// decode undoes the quoting of a cell. What it returns is valid until the next call.
+func (k *copying) decode(cell []byte) []byte {
+	if k.csv {
+		if bytes.IndexByte(cell, k.quote) < 0 {
+			return cell
+		}
+		k.clean = k.clean[:0]
+		inside := false
+		for i := 0; i < len(cell); i++ {
+			switch {
+			case inside && cell[i] == k.escape && i+1 < len(cell) && (cell[i+1] == k.quote || cell[i+1] == k.escape):
+				i++
+				k.clean = append(k.clean, cell[i])
+			case cell[i] == k.quote:
+				inside = !inside
+			default:
+				k.clean = append(k.clean, cell[i])
+			}
+		}
+		return k.clean
+	}
+	if bytes.IndexByte(cell, '\\') < 0 {
+		return cell
+	}
+	k.clean = k.clean[:0]
+	for i := 0; i < len(cell); i++ {
+		if cell[i] != '\\' || i+1 == len(cell) {
+			k.clean = append(k.clean, cell[i])
+			continue
+		}
+		i++
+		if j := strings.IndexByte("bfnrtv", cell[i]); j >= 0 {
+			k.clean = append(k.clean, "\b\f\n\r\t\v"[j])
+		} else {
+			k.clean = append(k.clean, cell[i])
+		}
+	}
+	return k.clean
+}
+
+// encode quotes a cell.
+func (k *copying) encode(dst, value []byte) []byte {
+	if k.csv {
+		dst = append(dst, k.quote)
+		for _, b := range value {
+			if b == k.quote || b == k.escape {
+				dst = append(dst, k.escape)
+			}
+			dst = append(dst, b)
+		}
+		return append(dst, k.quote)
+	}
+	for _, b := range value {
+		if b > '\r' && b != '\\' && b != k.delim {
+			dst = append(dst, b)
+			continue
+		}
+		switch i := strings.IndexByte("\b\f\n\r\t\v", b); {
+		case i >= 0:
+			dst = append(dst, '\\', "bfnrtv"[i])
+		case b == '\\' || b == k.delim:
+			dst = append(dst, '\\', b)
+		default:
+			dst = append(dst, b)
+		}
+	}
+	return dst
+}
+
+// copySignature begins a binary copy; flags, and an extension with its length, follow.
+const copySignature = "PGCOPY\n\xff\r\n\x00"
+
+// binaryRows masks the whole rows of a binary copy.
+func (k *copying) binaryRows(c *codec, a *session.Answers, dst, data []byte) (out []byte, used, rows int, err error) {
+	if !k.started {
+		head := len(copySignature) + 8
+		if len(data) < head {
+			return dst, 0, 0, nil
+		}
+		if !bytes.HasPrefix(data, []byte(copySignature)) || binary.BigEndian.Uint32(data[head-4:]) != 0 {
+			return nil, 0, 0, errTarget // nothing makes extensions of the head
+		}
+		used = head
+		dst = append(dst, data[:used]...)
+		k.started = true
+	}
+	for used < len(data) {
+		in := cursor{b: data[used:]}
+		n := int(in.int16())
+		if !in.bad && n < 0 {
+			return append(dst, data[used:used+2]...), used + 2, rows, nil
+		}
+		k.cells = k.cells[:0]
+		for range n {
+			size := in.int32()
+			var v []byte
+			if size >= 0 {
+				if v = in.take(int(size)); v == nil {
+					v = []byte{}
+				}
+			}
+			k.cells = append(k.cells, v)
+		}
+		if in.bad {
+			break
+		}
+		dst = append(dst, data[used:used+2]...)
+		for i, v := range k.cells {
+			dst = k.binaryCell(c, a, dst, i, v)
+		}
+		used = len(data) - len(in.b)
+		rows++
+	}
+	return dst, used, rows, nil
+}
+
+// binaryCell masks a cell of a type that nothing tells.
+func (k *copying) binaryCell(c *codec, a *session.Answers, dst []byte, i int, v []byte) []byte {
+	if v == nil {
+		return appendCell(dst, nil, weir.Null)
+	}
+	if _, change := k.mask.Cell(nil, i, v, a.Tally()); change != weir.Unchanged {
+		return appendCell(dst, nil, weir.Null)
+	}
+	at := len(dst)
+	out, change := c.nested(a, append(dst, 0, 0, 0, 0), classGuess, "", v, 0)
+	switch change {
+	case weir.Masked:
+		return patchLength(out, at)
+	case weir.Null:
+		return appendCell(out[:at], nil, weir.Null)
+	case weir.Unchanged:
+	}
+	return appendCell(out[:at], v, change)
+}
+
+// copyData takes the client's CopyData, CopyDone and CopyFail. Outside of COPY they are left out, as the target would.
+func (c *codec) copyData(r *session.Requests, frame, body []byte) error {
+	if c.copyIn == nil {
+		if c.Owes() {
+			r.Own([]byte(flush))
+		}
+		if err := r.Wait(func() bool { return c.copyIn != nil || !c.Owes() }); err != nil {
+			return err
+		}
+	}
+	in := c.copyIn
+	if in == nil {
+		return nil
+	}
+	if frame[0] == 'd' {
+		if err := in.keep(c, body, false); err != nil {
+			return err
+		}
+		return r.Forward(in.run.x, frame)
+	}
+	if err := in.keep(c, nil, true); err != nil {
+		return err
+	}
+	if err := in.record.Close(); err != nil {
+		return err
+	}
+	c.copyIn = nil
+	return r.Forward(in.run.x, frame)
+}

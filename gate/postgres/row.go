@@ -1,0 +1,333 @@
+package postgres
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+
+	"weir"
+	"weir/gate/session"
+)
+
+// layout is what is known of a result's columns, and how their cells are masked.
+type layout struct {
+	desc    []byte // the RowDescription's body
+	formats []int16
+	facts   *facts
+	version any
+	classes []class
+	names   []string
+	naming  []int  // columns that name those beside them
+	secret  []bool // the column says that its values are secrets, or one beside it may
+	mask    session.ColumnMask
+	json    session.ColumnMask // of the JSON in jsonb
+}
+
+// wholeColumn is a column whose values are all secrets.
+func wholeColumn() []weir.Column { return []weir.Column{{Protected: true}} }
+
+// fits reports whether the layout is the one for this description.
+func (l *layout) fits(c *codec, desc []byte, formats []int16, f *facts) bool {
+	return l != nil && l.facts == f && l.version == c.read.version() && bytes.Equal(l.desc, desc) && slices.Equal(l.formats, formats)
+}
+
+// newLayout reads a RowDescription's body. formats, of a Bind, stand in for those that it says; nil leaves those.
+func (c *codec) newLayout(a *session.Answers, desc []byte, formats []int16, bound bool, f *facts) (*layout, error) {
+	l := &layout{desc: bytes.Clone(desc), formats: formats, facts: f, version: c.read.version()}
+	in := cursor{b: desc}
+	n := int(in.int16())
+	columns := make([]weir.Column, 0, max(n, 0))
+	for i := range n {
+		alias := string(in.text())
+		table, attr, typ := uint32(in.int32()), in.int16(), uint32(in.int32()) //nolint:gosec // oids
+		_, _ = in.int16(), in.int32()
+		format := in.int16()
+		if in.bad {
+			return nil, errTarget
+		}
+		if bound {
+			format = formatOf(formats, i)
+		}
+		cl := classOf(typ, format)
+		col := c.column(alias, table, attr, i, n, f)
+		col.Typed = cl != classText
+		columns = append(columns, col)
+		l.classes = append(l.classes, cl)
+		l.names = append(l.names, col.Name)
+	}
+	if !in.done() {
+		return nil, errTarget
+	}
+	l.mask = a.Columns(columns)
+	for i := range columns {
+		if l.mask.Naming(i) {
+			l.naming = append(l.naming, i)
+		}
+	}
+	l.secret = make([]bool, n)
+	for i := range columns {
+		_, change := l.mask.Cell(nil, i, []byte(opaque), nil)
+		l.secret[i] = change != weir.Unchanged || len(l.naming) > 0
+	}
+	return l, nil
+}
+
+// column is what is known of a result column: by its table, whatever it is called here; an expression by its name here.
+func (c *codec) column(alias string, table uint32, attr int16, i, n int, f *facts) weir.Column {
+	if table != 0 {
+		if relation, name, ok := c.read.column(table, attr); ok {
+			col := weir.Column{Name: name}
+			col.Protected, col.Statement = c.o.Columns(relation, name)
+			return col
+		}
+		return weir.Column{Name: alias, Protected: c.secretive(f)}
+	}
+	col := weir.Column{Name: alias, Protected: c.secretive(f)}
+	if col.Protected && f.touched && len(f.sql.Outputs) == n && f.sql.Outputs[i].Harmless {
+		col.Protected = false
+	}
+	return col
+}
+
+// shape takes a RowDescription: the names in it are masked, and what it says is kept for the rows.
+func (c *codec) shape(a *session.Answers, b []byte, at, end int) error {
+	e, desc := c.front(), b[at+frameHeader:end]
+	switch e.kind {
+	case owedQuery:
+		a.For(e.run.x, at)
+		l, err := c.queryLayout(a, desc, e.facts)
+		if err != nil {
+			return err
+		}
+		e.shape = l
+		return c.describeNames(a, b, at, end)
+	case owedShape, owedOwn:
+	default:
+		return errTarget
+	}
+	if e.st != nil {
+		if !bytes.Equal(e.st.desc, desc) || !e.st.known {
+			e.st.known, e.st.desc = true, bytes.Clone(desc)
+		}
+	}
+	if e.po != nil {
+		l := e.po.st.layout
+		if !l.fits(c, desc, e.po.formats, e.po.facts) {
+			var err error
+			if l, err = c.newLayout(a, desc, e.po.formats, true, e.po.facts); err != nil {
+				return err
+			}
+			e.po.st.layout = l
+		}
+		e.po.layout, e.po.known = l, true
+		if !e.po.st.known {
+			e.po.st.known, e.po.st.desc = true, l.desc
+		}
+	}
+	if e.kind == owedOwn {
+		a.Bare(at)
+		a.Resume(a.Rewrite(at), end)
+	} else {
+		if e.run != nil {
+			a.For(e.run.x, at)
+		} else {
+			a.For(nil, at)
+		}
+		if err := c.describeNames(a, b, at, end); err != nil {
+			return err
+		}
+	}
+	c.pop(a, end, nil)
+	c.advance(a, end)
+	return nil
+}
+
+// keptLayouts is how many layouts of simple queries a session keeps.
+const keptLayouts = 8
+
+// queryLayout finds or makes the layout of a simple query's rows.
+func (c *codec) queryLayout(a *session.Answers, desc []byte, f *facts) (*layout, error) {
+	for i := len(c.layouts) - 1; i >= 0; i-- {
+		if c.layouts[i].fits(c, desc, nil, f) {
+			return c.layouts[i], nil
+		}
+	}
+	l, err := c.newLayout(a, desc, nil, false, f)
+	if err != nil {
+		return nil, err
+	}
+	if len(c.layouts) >= keptLayouts {
+		c.layouts = slices.Delete(c.layouts, 0, 1)
+	}
+	c.layouts = append(c.layouts, l)
+	return l, nil
+}
+
+// describeNames masks the field names of a RowDescription.
+func (c *codec) describeNames(a *session.Answers, b []byte, at, end int) error {
+	clean := true
+	c.replaceBody(a, b, at, end, func(dst []byte) []byte {
+		in := cursor{b: b[at+frameHeader : end]}
+		dst = append(dst, in.take(2)...)
+		for len(in.b) > 0 {
+			dst = append(a.Value(dst, "", in.text()), 0)
+			numbers := in.take(18)
+			clean = clean && c.clean(a, numbers)
+			dst = append(dst, numbers...)
+		}
+		return dst
+	})
+	if !clean {
+		return errTarget
+	}
+	return nil
+}
+
+// rows is the layout of the rows that come now. Without one they may not pass.
+func (c *codec) rows(a *session.Answers, e *entry) (*layout, error) {
+	switch {
+	case e == nil:
+	case e.kind == owedQuery && e.shape != nil:
+		return e.shape, nil
+	case e.kind == owedRows:
+		po := e.po
+		if po.layout != nil {
+			return po.layout, nil
+		}
+		desc := po.st.desc
+		if !po.st.known || desc == nil {
+			break
+		}
+		l := po.st.layout
+		if !l.fits(c, desc, po.formats, po.facts) {
+			var err error
+			if l, err = c.newLayout(a, desc, po.formats, true, po.facts); err != nil {
+				return nil, err
+			}
+			po.st.layout = l
+		}
+		po.layout = l
+		return l, nil
+	}
+	return nil, &weir.Denied{Kind: weir.DeniedTarget, Reason: "the target sent rows that nothing describes", Err: errTarget}
+}
+
+// dataRow masks the cells of b[at:end]. A row that is clean stays where it is.
+func (c *codec) dataRow(a *session.Answers, b []byte, at, end int) error {
+	e := c.front()
+	l, err := c.rows(a, e)
+	if err != nil {
+		return err
+	}
+	a.For(e.run.x, at)
+	a.Rows(1)
+	body := b[at+frameHeader : end]
+	if len(body) < 2 {
+		return errTarget
+	}
+	n := int(binary.BigEndian.Uint16(body))
+	if len(l.naming) > 0 && !c.nameRow(l, body) {
+		return errTarget
+	}
+	pos, copied := 2, 2 // of what is in the new row already
+	var dst []byte
+	from, changed := 0, false
+	for i := range n {
+		if pos+4 > len(body) {
+			return errTarget
+		}
+		size := int32(binary.BigEndian.Uint32(body[pos:])) //nolint:gosec // two's complement on the wire
+		if size < 0 {
+			pos += 4
+			continue
+		}
+		next := pos + 4 + int(size)
+		if next > len(body) {
+			return errTarget
+		}
+		out, change := c.maskCell(a, c.cell[:0], l, i, body[pos+4:next])
+		if change != weir.Unchanged {
+			if cap(out) > cap(c.cell) {
+				c.cell = out[:0]
+			}
+			if !changed {
+				changed = true
+				dst, from = begin(a.Rewrite(at), 'D')
+				copied = 0
+			}
+			dst = append(dst, body[copied:pos]...)
+			if change == weir.Masked {
+				dst = appendCell(dst, out[:len(out):len(out)], change)
+			} else {
+				dst = appendCell(dst, nil, change)
+			}
+			copied = next
+		}
+		pos = next
+	}
+	if pos != len(body) {
+		return errTarget
+	}
+	if changed {
+		a.Resume(finish(append(dst, body[copied:]...), from), end)
+	}
+	return nil
+}
+
+// maskCell masks a cell. What is appended is never nil when it is Masked.
+func (c *codec) maskCell(a *session.Answers, dst []byte, l *layout, i int, v []byte) ([]byte, weir.Change) {
+	cl, name := classTyped, ""
+	if i < len(l.classes) {
+		cl, name = l.classes[i], l.names[i]
+	}
+	if cl == classText && isHex(v) && !l.secret[i] {
+		cl = classHex // bytes that were made text
+	}
+	if cl == classText || cl == classTyped || l.secret[i] {
+		out, change := l.mask.Cell(dst, i, v, a.Tally())
+		if change == weir.Masked && out == nil {
+			out = []byte{}
+		}
+		if change != weir.Unchanged || cl == classText || cl == classTyped {
+			return out, change
+		}
+	}
+	if cl == classJSONB && len(v) > 1 {
+		return c.jsonb(a, dst, l, v)
+	}
+	if cl == classArrayText {
+		name = "" // the name speaks of the whole
+		cl = classText
+	}
+	return c.nested(a, dst, cl, name, v, 0)
+}
+
+// jsonb masks the JSON behind the version byte.
+func (c *codec) jsonb(a *session.Answers, dst []byte, l *layout, v []byte) ([]byte, weir.Change) {
+	if l.json == nil {
+		l.json = a.Columns([]weir.Column{{Name: ""}})
+	}
+	out, change := l.json.Cell(append(dst, v[0]), 0, v[1:], a.Tally())
+	if change == weir.Unchanged {
+		return dst, change
+	}
+	return out, change
+}
+
+// nameRow tells the mask what the naming columns of a row say, before its cells.
+func (c *codec) nameRow(l *layout, body []byte) bool {
+	in := cursor{b: body[2:]}
+	want := l.naming
+	for i := 0; len(want) > 0 && len(in.b) > 0; i++ {
+		size := in.int32()
+		var v []byte
+		if size >= 0 {
+			v = in.take(int(size))
+		}
+		if i == want[0] {
+			l.mask.SetName(v)
+			want = want[1:]
+		}
+	}
+	return !in.bad
+}

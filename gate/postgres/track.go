@@ -1,0 +1,248 @@
+package postgres
+
+import (
+	"weir"
+	"weir/gate/session"
+)
+
+// owed is what the target, or the gateway, owes the client.
+type owed uint8
+
+const (
+	owedQuery   owed = iota // until ReadyForQuery
+	owedParse               // ParseComplete
+	owedBind                // BindComplete
+	owedShape               // of Describe: RowDescription or NoData
+	owedOwn                 // the same, asked for by the gateway and not passed on
+	owedRows                // of Execute: until CommandComplete, EmptyQueryResponse or PortalSuspended
+	owedClose               // CloseComplete
+	owedSync                // ReadyForQuery
+	owedRefusal             // an ErrorResponse of the gateway's own
+	owedDenied              // the same, with a ReadyForQuery behind it
+)
+
+// entry is a place in the order of answers.
+type entry struct {
+	kind   owed
+	run    *run       // of Query, Bind, Execute
+	st     *statement // of Parse, Describe of a statement
+	po     *portal    // of Bind, Describe of a portal, Execute
+	facts  *facts
+	name   string // of Parse, Close of a statement
+	words  []byte // of a refusal
+	names  bool   // it may change what prepared statements are called
+	copied *copying
+	shape  *layout // of a simple query's rows
+}
+
+// run is an exchange and how much of it is still under way.
+type run struct {
+	x     *session.Exchange
+	refs  int  // entries that belong to it
+	ready bool // its command is complete
+	over  bool // the exchange has ended
+}
+
+// facts are what is known of a text.
+type facts struct {
+	sql     *weir.SQL
+	touched bool // a column whose values are secrets may be in it
+	changes bool // definitions
+	names   bool // it may change what prepared statements are called
+	hides   bool // its literals may be secrets by where they stand
+	looks   bool // what it does depends on what they are called
+}
+
+// statement is a prepared statement.
+type statement struct {
+	name    string
+	text    string
+	facts   *facts
+	epoch   int // of facts
+	types   []uint32
+	params  []string // names of the parameters, "" where nothing tells
+	named   bool     // params was filled
+	pending bool     // the target has not agreed to it yet
+	sync    uint64   // in which part of the stream it was made
+	old     *statement
+	desc    []byte // the body of its RowDescription; nil when it was not seen
+	known   bool   // desc was seen, or NoData
+	layout  *layout
+}
+
+// portal is a bound statement.
+type portal struct {
+	name    string
+	st      *statement
+	facts   *facts
+	run     *run
+	cmd     *weir.Command
+	formats []int16
+	desc    []byte
+	known   bool
+	asked   bool // the target was asked, or will have been when the rows come
+	layout  *layout
+}
+
+// push adds to the order of answers.
+func (c *codec) push(e entry) {
+	if e.run != nil {
+		e.run.refs++
+	}
+	if e.names {
+		c.naming++
+	}
+	if c.head > 32 && c.head*2 > len(c.queue) {
+		n := copy(c.queue, c.queue[c.head:])
+		clear(c.queue[n:])
+		c.queue, c.head = c.queue[:n], 0
+	}
+	c.queue = append(c.queue, e)
+}
+
+// front is the answer that comes next; nil when none is due.
+func (c *codec) front() *entry {
+	if c.head == len(c.queue) {
+		return nil
+	}
+	return &c.queue[c.head]
+}
+
+// pop takes the entry at the front off; done says that its command is complete.
+func (c *codec) pop(a *session.Answers, at int, err error) {
+	e := &c.queue[c.head]
+	if r := e.run; r != nil {
+		if r.refs--; err != nil {
+			r.ready = true
+		}
+		c.settle(a, r, at, err)
+	}
+	if e.names {
+		c.naming--
+	}
+	*e = entry{}
+	if c.head++; c.head == len(c.queue) {
+		c.queue, c.head = c.queue[:0], 0
+	}
+}
+
+// settle ends the exchange when nothing of it is under way.
+func (c *codec) settle(a *session.Answers, r *run, at int, err error) {
+	if r.refs > 0 || !r.ready || r.over {
+		return
+	}
+	r.over = true
+	a.End(r.x, at, err)
+	if i := c.openIndex(r); i >= 0 {
+		last := len(c.open) - 1
+		c.open[i], c.open[last] = c.open[last], nil
+		c.open = c.open[:last]
+	}
+}
+
+func (c *codec) openIndex(r *run) int {
+	for i, o := range c.open {
+		if o == r {
+			return i
+		}
+	}
+	return -1
+}
+
+// begin makes a run of an exchange.
+func (c *codec) begin(x *session.Exchange) *run {
+	r := &run{x: x}
+	c.open = append(c.open, r)
+	return r
+}
+
+// Owes reports whether an answer is due.
+func (c *codec) Owes() bool { return c.head < len(c.queue) }
+
+// advance says the refusals whose turn it is.
+func (c *codec) advance(a *session.Answers, at int) {
+	for e := c.front(); e != nil; e = c.front() {
+		switch e.kind {
+		case owedRefusal:
+			a.Insert(e.words, at)
+		case owedDenied:
+			a.Insert(appendReady(e.words, c.tx), at)
+		default:
+			return
+		}
+		c.pop(a, at, nil)
+	}
+}
+
+// refuse puts a refusal in its place.
+func (c *codec) refuse(r *session.Requests, kind owed, d *weir.Denied) {
+	words := appendRefusal(nil, "ERROR", d)
+	switch {
+	case c.Owes():
+		c.push(entry{kind: kind, words: words})
+	case kind == owedDenied:
+		r.Reply(appendReady(words, c.tx))
+	default:
+		r.Reply(words)
+	}
+}
+
+// broke drops what the target skips after an error in the extended protocol: everything up to the next Sync.
+func (c *codec) broke(a *session.Answers, at int, err error) {
+	for e := c.front(); e != nil && e.kind != owedSync; e = c.front() {
+		c.failed(e)
+		c.pop(a, at, err)
+	}
+	if !c.Owes() {
+		c.discard = true
+	}
+}
+
+// failed undoes what an entry would have done.
+func (c *codec) failed(e *entry) {
+	switch e.kind {
+	case owedParse:
+		e.st.pending = false
+		if c.statements[e.name] == e.st {
+			c.restore(e.name, e.st.old)
+		}
+	case owedClose:
+		if e.st != nil && c.statements[e.name] == nil {
+			c.statements[e.name] = e.st
+		}
+	case owedBind:
+		if c.portals[e.po.name] == e.po {
+			delete(c.portals, e.po.name)
+		}
+	default:
+	}
+}
+
+func (c *codec) restore(name string, old *statement) {
+	if old == nil {
+		delete(c.statements, name)
+		return
+	}
+	c.statements[name] = old
+}
+
+// statement finds a prepared statement once it is sure which one the name means.
+func (c *codec) statement(r *session.Requests, name string) (*statement, error) {
+	if c.naming > 0 {
+		r.Own([]byte(flush))
+		if err := r.Wait(func() bool { return c.naming == 0 }); err != nil {
+			return nil, err
+		}
+	}
+	st := c.statements[name]
+	for st != nil && st.pending && st.sync != c.sync {
+		if err := r.Wait(func() bool { return !st.pending }); err != nil {
+			return nil, err
+		}
+		st = c.statements[name]
+	}
+	return st, nil
+}
+
+// flush is a Flush message.
+const flush = "H\x00\x00\x00\x04"

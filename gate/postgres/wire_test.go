@@ -1,0 +1,283 @@
+package postgres
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"weir"
+	"weir/gate/gatetest"
+)
+
+// next reads one frame.
+func next(t *testing.T, r io.Reader) string {
+	t.Helper()
+	var head [5]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, binary.BigEndian.Uint32(head[1:])-4)
+	if _, err := io.ReadFull(r, b); err != nil {
+		t.Fatal(err)
+	}
+	return string(head[:]) + string(b)
+}
+
+// types reads n frames and spells their types.
+func types(t *testing.T, r io.Reader, n int) (kinds string, last string) {
+	t.Helper()
+	for range n {
+		last = next(t, r)
+		kinds += last[:1]
+	}
+	return kinds, last
+}
+
+func send(t *testing.T, w io.Writer, frames ...string) {
+	t.Helper()
+	go func() { _, _ = io.WriteString(w, strings.Join(frames, "")) }()
+}
+
+func denyDrop(cmd *weir.Command) (weir.Verdict, error) {
+	if strings.Contains(cmd.Text, "drop") {
+		return weir.Verdict{Effect: weir.Deny, Rule: "no-drop"}, nil
+	}
+	return weir.Verdict{Effect: weir.Allow}, nil
+}
+
+const (
+	executeUnnamed = "\x00\x00\x00\x00\x00"
+	bindUnnamed    = "\x00\x00\x00\x00\x00\x00\x00\x00"
+)
+
+func parse(name, text string) string { return frame('P', name+"\x00"+text+"\x00\x00\x00") }
+
+// TestARefusalInAPipeline is answered in order, what follows is dropped up to the Sync, and the target says the state.
+func TestARefusalInAPipeline(t *testing.T) {
+	w := wire(t, &gatetest.Controls{OnDecide: denyDrop})
+	send(t, w.client, parse("", "select 1"), frame('B', bindUnnamed), frame('E', executeUnnamed),
+		parse("", "drop table x"), frame('B', bindUnnamed), frame('E', executeUnnamed), frame('S', ""))
+	// The columns of what is executed are not known, so the gateway asks for them itself.
+	if kinds, _ := types(t, w.target, 5); kinds != "PBDES" {
+		t.Fatalf("the target got %q", kinds)
+	}
+	send(t, w.target, frame('1', ""), frame('2', ""), frame('T', "\x00\x01"+column("password", 25, 0)), frame('D', cells("hunter2")), frame('C', "SELECT 1\x00"), frame('Z', "T"))
+	kinds, _ := types(t, w.client, 3)
+	if kinds != "12D" {
+		t.Fatal(kinds)
+	}
+	kinds, refusal := types(t, w.client, 2)
+	if kinds != "CE" || !strings.Contains(refusal, "C42501\x00") || !strings.Contains(refusal, "no-drop") {
+		t.Fatalf("%s %q", kinds, refusal)
+	}
+	if last := next(t, w.client); last != frame('Z', "T") {
+		t.Fatalf("%q", last)
+	}
+	w.controls.Sweep(t)
+}
+
+// TestRowsOfAnEarlierDescription are masked by it.
+func TestRowsOfAnEarlierDescription(t *testing.T) {
+	w := wire(t, &gatetest.Controls{})
+	send(t, w.client, parse("s", "select password from t"), frame('D', "Ss\x00"), frame('S', ""))
+	types(t, w.target, 3)
+	send(t, w.target, frame('1', ""), frame('t', "\x00\x00"), frame('T', "\x00\x01"+column("password", 25, 0)), frame('Z', "I"))
+	types(t, w.client, 4)
+	for range 2 {
+		send(t, w.client, frame('B', "\x00s\x00\x00\x00\x00\x00\x00\x00"), frame('E', executeUnnamed), frame('S', ""))
+		if kinds, _ := types(t, w.target, 3); kinds != "BES" {
+			t.Fatal(kinds)
+		}
+		send(t, w.target, frame('2', ""), frame('D', cells("hunter2")), frame('C', "SELECT 1\x00"), frame('Z', "I"))
+		if _, row := types(t, w.client, 2); !strings.Contains(row, "[masked:field") {
+			t.Fatalf("%q", row)
+		}
+		types(t, w.client, 2)
+	}
+}
+
+// TestAParseThatFailsKeepsTheOldStatement: a name must not be decided on as what it does not mean.
+func TestAParseThatFailsKeepsTheOldStatement(t *testing.T) {
+	asked := make(chan string, 8)
+	w := wire(t, &gatetest.Controls{OnDecide: func(cmd *weir.Command) (weir.Verdict, error) {
+		asked <- cmd.Text
+		return weir.Verdict{Effect: weir.Allow}, nil
+	}})
+	send(t, w.client, parse("s", "delete from t"), frame('S', ""))
+	types(t, w.target, 2)
+	send(t, w.target, frame('1', ""), frame('Z', "I"))
+	types(t, w.client, 2)
+	send(t, w.client, parse("s", "select 1"), frame('S', ""), frame('B', "\x00s\x00\x00\x00\x00\x00\x00\x00"), frame('E', executeUnnamed), frame('S', ""))
+	if kinds, _ := types(t, w.target, 2); kinds != "PS" {
+		t.Fatal(kinds)
+	}
+	send(t, w.target, frame('E', "SERROR\x00C42P05\x00Mprepared statement exists\x00\x00"), frame('Z', "I"))
+	types(t, w.client, 2)
+	if kinds, _ := types(t, w.target, 4); kinds != "BDES" {
+		t.Fatal(kinds)
+	}
+	for _, want := range []string{"delete from t", "select 1", "delete from t"} {
+		if got := <-asked; got != want {
+			t.Fatalf("decided on %q, want %q", got, want)
+		}
+	}
+}
+
+func holdAll(*weir.Command) (weir.Verdict, error) {
+	return weir.Verdict{Effect: weir.Approve, Rule: "ask", Policy: "p1"}, nil
+}
+
+// waits holds until its context ends or release.
+func waits(release <-chan struct{}) func(context.Context, *weir.Hold) (weir.Grant, error) {
+	return func(ctx context.Context, h *weir.Hold) (weir.Grant, error) {
+		h.Opened("req_1")
+		select {
+		case <-ctx.Done():
+			return weir.Grant{}, &weir.Denied{Kind: weir.DeniedUnapproved, Request: "req_1", Err: ctx.Err()}
+		case <-release:
+			return weir.Grant{Request: "req_1", Policy: "p1"}, nil
+		}
+	}
+}
+
+// TestAHeldStatement is told of at once, lets notifications pass, and goes on when it is approved.
+func TestAHeldStatement(t *testing.T) {
+	release := make(chan struct{})
+	w := wire(t, &gatetest.Controls{OnDecide: holdAll, OnHold: waits(release)})
+	send(t, w.client, frame('Q', "delete from t\x00"))
+	notice := next(t, w.client)
+	if notice[0] != 'N' || !strings.Contains(notice, "C01000\x00") || !strings.Contains(notice, "req_1") {
+		t.Fatalf("%q", notice)
+	}
+	send(t, w.target, frame('A', "\x00\x00\x00\x01chan\x00"+canary+"\x00"))
+	if n := next(t, w.client); n[0] != 'A' || strings.Contains(n, canary) {
+		t.Fatalf("%q", n)
+	}
+	close(release)
+	if kinds, _ := types(t, w.target, 1); kinds != "Q" {
+		t.Fatal(kinds)
+	}
+	send(t, w.target, frame('C', "DELETE 1\x00"), frame('Z', "I"))
+	if kinds, _ := types(t, w.client, 2); kinds != "CZ" {
+		t.Fatal(kinds)
+	}
+}
+
+func TestAHeldStatementIsWithdrawn(t *testing.T) {
+	w := wire(t, &gatetest.Controls{OnDecide: holdAll, OnHold: waits(nil)})
+	send(t, w.client, frame('Q', "delete from t\x00"))
+	next(t, w.client)
+	if !w.session.Withdraw() {
+		t.Fatal("nothing was held")
+	}
+	refusal := next(t, w.client)
+	if !strings.Contains(refusal, "C57014\x00") || next(t, w.client) != frame('Z', "I") {
+		t.Fatalf("%q", refusal)
+	}
+	if w.session.Withdraw() {
+		t.Fatal("something is held still")
+	}
+}
+
+func TestAClientThatGoesEndsItsHold(t *testing.T) {
+	over := make(chan struct{})
+	w := wire(t, &gatetest.Controls{OnDecide: holdAll, OnHold: func(ctx context.Context, h *weir.Hold) (weir.Grant, error) {
+		h.Opened("req_1")
+		<-ctx.Done()
+		close(over)
+		return weir.Grant{}, &weir.Denied{Kind: weir.DeniedUnapproved, Request: "req_1"}
+	}})
+	send(t, w.client, frame('Q', "delete from t\x00"))
+	next(t, w.client)
+	_ = w.client.Close()
+	select {
+	case <-over:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the hold goes on")
+	}
+	<-w.done
+}
+
+// TestTheRecorderFailsInAResult: no row reaches the client that was not recorded.
+func TestTheRecorderFailsInAResult(t *testing.T) {
+	w := wire(t, &gatetest.Controls{OnRecord: func(r *weir.Record) error {
+		if r.Kind == weir.RecordAnswerBody {
+			return gatetest.ErrBroken
+		}
+		return nil
+	}})
+	send(t, w.client, frame('Q', "select 1\x00"))
+	next(t, w.target)
+	send(t, w.target, frame('T', "\x00\x01"+column("x", 25, 0)), frame('D', cells("value")))
+	if last := next(t, w.client); last[0] != 'E' || !strings.Contains(last, "FATAL") || strings.Contains(last, "value") {
+		t.Fatalf("%q", last)
+	}
+	if err := <-w.done; err == nil {
+		t.Fatal("no error")
+	}
+}
+
+// TestTheTargetDiesInARow: the client gets whole messages only, and is told.
+func TestTheTargetDiesInARow(t *testing.T) {
+	w := wire(t, &gatetest.Controls{})
+	send(t, w.client, frame('Q', "select 1\x00"))
+	next(t, w.target)
+	row := frame('D', cells("value"))
+	go func() {
+		_, _ = io.WriteString(w.target, frame('T', "\x00\x01"+column("x", 25, 0))+row+row[:9])
+		_ = w.target.Close()
+	}()
+	kinds, last := types(t, w.client, 3)
+	if kinds != "TDE" || !strings.Contains(last, "C08006\x00") {
+		t.Fatalf("%s %q", kinds, last)
+	}
+}
+
+// TestUnknownMessagesEndTheSession both ways.
+func TestUnknownMessagesEndTheSession(t *testing.T) {
+	for _, typ := range "Wv!Kp" {
+		t.Run(fmt.Sprintf("target %c", typ), func(t *testing.T) {
+			w := wire(t, &gatetest.Controls{})
+			send(t, w.client, frame('Q', "select 1\x00"))
+			next(t, w.target)
+			send(t, w.target, frame(byte(typ), "\x00\x00\x00"))
+			if last := next(t, w.client); last[0] != 'E' || !strings.Contains(last, "FATAL") {
+				t.Fatalf("%q", last)
+			}
+		})
+		t.Run(fmt.Sprintf("client %c", typ), func(t *testing.T) {
+			w := wire(t, &gatetest.Controls{})
+			send(t, w.client, frame(byte(typ), "\x00\x00\x00"))
+			if last := next(t, w.client); last[0] != 'E' || !strings.Contains(last, "FATAL") {
+				t.Fatalf("%q", last)
+			}
+		})
+	}
+}
+
+// TestCleanRowsAllocateNothing counts what a row costs.
+func TestCleanRowsAllocateNothing(t *testing.T) {
+	count := func(rows int) float64 {
+		w := wire(t, &gatetest.Controls{OnAdmit: nil})
+		answer := frame('T', "\x00\x02"+column("id", 23, 0)+column("note", 25, 0)) + strings.Repeat(frame('D', cells("12", "some words")), rows) + frame('C', "SELECT 1\x00") + frame('Z', "I")
+		got := make([]byte, len(answer))
+		question := frame('Q', "select 1\x00")
+		ask := make([]byte, len(question))
+		return testing.AllocsPerRun(20, func() {
+			go func() { _, _ = io.WriteString(w.client, question) }()
+			_, _ = io.ReadFull(w.target, ask)
+			go func() { _, _ = io.WriteString(w.target, answer) }()
+			if _, err := io.ReadFull(w.client, got); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	few, many := count(10), count(1010)
+	if many-few > 50 { // what a thousand rows more cost: buffers and records, but nothing a row
+		t.Errorf("%v allocations with 10 rows, %v with 1010", few, many)
+	}
+}

@@ -1,0 +1,284 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"syscall"
+	"time"
+
+	"weir"
+)
+
+var errWithdrawn = errors.New("withdrawn by the client")
+
+// Requests is the way of a framed client's requests. Only Pump makes a usable one.
+type Requests struct {
+	p     *pump
+	run   []byte // frames of the read buffer that go to the target as they are
+	batch []byte // copies that go before run
+	reply []byte // the gateway's own words to the client
+}
+
+// Ask asks for permission for one command, as Session.Ask does. While it is held, Response may be called, and what was forwarded
+// before is sent. The refusal is recorded and audited already.
+func (r *Requests) Ask(cmd *weir.Command) (*Exchange, *weir.Denied) {
+	p := r.p
+	s := p.s
+	n := s.exchanges.Add(1)
+	text, err := s.maskCommand(cmd)
+	if err != nil {
+		return nil, s.refuse(p.ctx, n, "[unmaskable]", weir.Verdict{}, err)
+	}
+	v, err := s.decide(p.ctx, cmd)
+	if err != nil {
+		return nil, s.refuse(p.ctx, n, text, v, err)
+	}
+	var grant weir.Grant
+	switch v.Effect {
+	case weir.Allow:
+	case weir.Approve:
+		if v, grant, err = r.hold(cmd, text, v); err != nil {
+			return nil, s.refuse(p.ctx, n, text, v, err)
+		}
+	default:
+		return nil, s.refuse(p.ctx, n, text, v, ruleDenied(&v))
+	}
+	x := &Exchange{s: s, n: n, start: s.gate.opt.Now(), ctx: p.ctx}
+	if !s.enter() {
+		return nil, s.refuse(p.ctx, n, text, v, s.over())
+	}
+	if err := r.record(n, cmd, text, &v, &grant); err != nil {
+		s.leave()
+		return nil, s.refuse(p.ctx, n, text, v, err)
+	}
+	return x, nil
+}
+
+// Prepare decides on a command that is only made ready: denied, it is refused; to be approved, it is let through, because what runs it
+// is asked for again. It is recorded.
+func (r *Requests) Prepare(cmd *weir.Command) *weir.Denied {
+	s, ctx := r.p.s, r.p.ctx
+	n := s.exchanges.Add(1)
+	text, err := s.maskCommand(cmd)
+	if err != nil {
+		return s.refuse(ctx, n, "[unmaskable]", weir.Verdict{}, err)
+	}
+	v, err := s.decide(ctx, cmd)
+	if err == nil && v.Effect != weir.Allow && v.Effect != weir.Approve {
+		err = ruleDenied(&v)
+	}
+	if err == nil {
+		err = r.record(n, cmd, text, &v, &weir.Grant{})
+	}
+	if err != nil {
+		return s.refuse(ctx, n, text, v, err)
+	}
+	return nil
+}
+
+// record keeps the command; the values of its attributes are masked, each by its name.
+func (r *Requests) record(n uint64, cmd *weir.Command, text string, v *weir.Verdict, grant *weir.Grant) error {
+	attrs := appendVerdict(r.p.attrs[:0], cmd, v, grant)
+	for _, a := range cmd.Attrs {
+		value, err := r.p.s.maskText(a.Name, a.Value)
+		if err != nil {
+			return err
+		}
+		name := "parameter"
+		if a.Name != "" {
+			name += "." + a.Name // so that none passes for an attribute of the gateway's own
+		}
+		attrs = append(attrs, weir.Attr{Name: name, Value: value})
+	}
+	r.p.attrs = attrs
+	return r.p.s.record(r.p.ctx, &weir.Record{Exchange: n, Kind: weir.RecordCommand, Text: text, Attrs: attrs})
+}
+
+// Refuse records and audits a refusal of the engine's own.
+func (r *Requests) Refuse(cmd *weir.Command, d *weir.Denied) *weir.Denied {
+	return r.p.s.Refuse(r.p.ctx, cmd, d)
+}
+
+// Forward sends frames of an exchange to the target, before the next read of the client. frames may be part of what Request was
+// handed. An error says that the exchange is over.
+func (r *Requests) Forward(x *Exchange, frames []byte) error {
+	if err := x.alive(); err != nil {
+		return err
+	}
+	x.spent.Store(true)
+	r.Control(frames)
+	return nil
+}
+
+// Control sends frames that ask for nothing. frames may be part of what Request was handed.
+func (r *Requests) Control(frames []byte) {
+	switch {
+	case len(frames) == 0:
+	case len(r.run) == 0:
+		r.run = frames
+	case cap(r.run) > len(r.run) && &r.run[:len(r.run)+1][len(r.run)] == &frames[0]:
+		r.run = r.run[:len(r.run)+len(frames)]
+	default:
+		r.batch = append(r.batch, r.run...)
+		r.run = frames
+	}
+}
+
+// Own sends a copy of frames that the engine made itself and that ask for nothing that was not allowed.
+func (r *Requests) Own(frames []byte) {
+	r.batch = append(append(r.batch, r.run...), frames...)
+	r.run = nil
+}
+
+// Reply tells the client something of the gateway's own, before anything that the target answers later. The codec sees to it that it
+// may stand here.
+func (r *Requests) Reply(words []byte) { r.reply = append(r.reply, words...) }
+
+// Wait sends what was forwarded and lets answers pass until ready; the error says that the session ends.
+func (r *Requests) Wait(ready func() bool) error {
+	p := r.p
+	if ready() {
+		return nil
+	}
+	if err := r.flush(); err != nil {
+		return err
+	}
+	for !ready() {
+		if p.ended {
+			return errEnded
+		}
+		p.waiting++
+		p.moved.Wait()
+		p.waiting--
+	}
+	return nil
+}
+
+// flush writes what is due to both sides. The pump is locked before and after, and not while it writes to the target.
+func (r *Requests) flush() error {
+	p := r.p
+	if len(r.reply) == 0 && len(r.run) == 0 && len(r.batch) == 0 {
+		return nil
+	}
+	err := p.tell(r)
+	p.mu.Unlock()
+	defer p.mu.Lock()
+	if err != nil {
+		return err
+	}
+	return r.send()
+}
+
+// tell writes the gateway's own words. The pump is locked.
+func (p *pump) tell(r *Requests) error {
+	if len(r.reply) == 0 {
+		return nil
+	}
+	p.out.Lock()
+	defer p.out.Unlock()
+	_, err := p.client.Write(r.reply)
+	r.reply = r.reply[:0]
+	return err
+}
+
+// send writes to the target, once where it can.
+func (r *Requests) send() error {
+	out := r.run
+	if len(r.batch) > 0 {
+		r.batch = append(r.batch, r.run...)
+		out = r.batch
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	_, err := r.p.target.Write(out)
+	r.run = nil
+	if cap(r.batch) > keepBatch {
+		r.batch = nil
+	}
+	r.batch = r.batch[:0]
+	return err
+}
+
+// keepBatch is the largest batch buffer that stays with a session, in bytes.
+const keepBatch = 4 << 10
+
+// hold waits for an approval, with the pump unlocked, and decides again.
+func (r *Requests) hold(cmd *weir.Command, text string, v weir.Verdict) (weir.Verdict, weir.Grant, error) {
+	p := r.p
+	if err := r.flush(); err != nil {
+		return v, weir.Grant{}, &weir.Denied{Kind: weir.DeniedTarget, Reason: "the target closed the connection", Err: err}
+	}
+	held := *cmd
+	if cmd.Held != nil {
+		held.Held = func(id weir.RequestID) {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			cmd.Held(id)
+			_ = p.tell(r) // a client that is gone ends the hold by itself
+		}
+	}
+	ctx, cancel := context.WithCancelCause(p.ctx)
+	p.s.setHold(cancel)
+	p.mu.Unlock()
+	defer p.mu.Lock()
+	gone := p.watch(ctx, cancel)
+	v, grant, err := p.s.approve(ctx, &held, text, v)
+	if err != nil && errors.Is(context.Cause(ctx), errWithdrawn) {
+		err = &weir.Denied{Kind: weir.DeniedUnapproved, Rule: v.Rule, Reason: "the request was withdrawn while it waited for approval", Err: errWithdrawn}
+	}
+	p.s.setHold(nil)
+	cancel(nil)
+	gone()
+	return v, grant, err
+}
+
+// watchEvery is how often a waiting client's socket is looked at.
+const watchEvery = 100 * time.Millisecond
+
+// watch cancels when the client goes away. The func it returns ends the watch.
+func (p *pump) watch(ctx context.Context, cancel context.CancelCauseFunc) func() {
+	done := make(chan struct{})
+	if c, ok := p.client.(syscall.Conn); ok && p.in.Pollable() {
+		go func() {
+			defer close(done)
+			tick := time.NewTicker(watchEvery)
+			defer tick.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-tick.C:
+					if p.in.Gone(c) {
+						cancel(errGone)
+						return
+					}
+				}
+			}
+		}()
+		return func() { <-done }
+	}
+	go func() {
+		defer close(done)
+		b := make([]byte, 4<<10)
+		for sum := 0; sum < 1<<20; {
+			n, err := p.client.Read(b)
+			p.in.Later(b[:n])
+			if err != nil {
+				cancel(errGone)
+				return
+			}
+			sum += n
+		}
+	}()
+	return func() {
+		_ = p.client.SetReadDeadline(time.Unix(1, 0))
+		<-done
+		if p.ctx.Err() == nil {
+			_ = p.client.SetReadDeadline(time.Time{})
+		}
+		if p.ctx.Err() != nil {
+			_ = p.client.SetReadDeadline(time.Unix(1, 0))
+		}
+	}
+}

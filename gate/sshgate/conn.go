@@ -1,0 +1,241 @@
+package sshgate
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"weir"
+	"weir/gate/session"
+)
+
+const (
+	keepaliveRequest = "keepalive@openssh.com"
+	// missedKeepalives is how many intervals may pass without an answer.
+	missedKeepalives = 3
+	// farewell is how long clients are given to read why their session ended.
+	farewell = 200 * time.Millisecond
+)
+
+// errTarget is what a client reads of a target that does not answer. The cause may name addresses.
+var errTarget = errors.New("the target cannot be reached")
+
+// conn is one client's connection, which is one session. Its target is connected at the first channel.
+type conn struct {
+	h       *Handler
+	ctx     context.Context //nolint:containedctx // the connection's own life
+	cancel  context.CancelFunc
+	sc      ssh.Conn
+	session *session.Session
+	target  *Target
+	account string
+	limits  limits
+	group   sync.WaitGroup
+
+	dialing sync.Mutex // held while the target is connected
+	mu      sync.Mutex
+	tc      ssh.Conn // nil: not connected
+	open    map[*channel]struct{}
+	count   int
+	told    bool // a terminal was told that it is recorded
+}
+
+func newConn(ctx context.Context, h *Handler, sc ssh.Conn, s *session.Session, t *Target, l *login) *conn {
+	c := &conn{h: h, sc: sc, session: s, target: t, account: l.account, limits: l.limits, open: make(map[*channel]struct{})}
+	c.ctx, c.cancel = context.WithCancel(ctx)
+	return c
+}
+
+// run starts f, which a panic makes end the session.
+func (c *conn) run(where string, f func()) {
+	c.group.Go(func() {
+		if !c.h.guard(where, f) {
+			c.session.End("the gateway failed")
+			c.close()
+		}
+	})
+}
+
+// serve carries channels until the connection or the session ends, and waits for all that it started.
+func (c *conn) serve(channels <-chan ssh.NewChannel, requests <-chan *ssh.Request) {
+	defer c.group.Wait()
+	defer c.close()
+	c.run("session end", c.watch)
+	c.run("client requests", func() { answerGlobals(requests) })
+	c.run("client keepalive", func() { c.keepalive(c.sc) })
+	for nc := range channels {
+		if !c.take() {
+			_ = nc.Reject(ssh.ResourceShortage, "too many channels are open")
+			continue
+		}
+		c.run("channel", func() {
+			defer c.release()
+			c.channel(nc)
+		})
+	}
+	c.cancel()
+	c.session.End("the client left")
+}
+
+// watch ends the connection with the session, at once but for a word to those who read.
+func (c *conn) watch() {
+	select {
+	case <-c.ctx.Done():
+		c.session.End("the connection ended")
+	case <-c.session.Done():
+		c.mu.Lock()
+		var readers []*channel
+		for ch := range c.open {
+			readers = append(readers, ch)
+		}
+		c.mu.Unlock()
+		told := make(chan struct{})
+		c.run("farewell", func() {
+			defer close(told)
+			for _, ch := range readers {
+				ch.say("the session has ended [" + string(c.session.Info().ID) + "]")
+			}
+		})
+		t := time.NewTimer(farewell)
+		defer t.Stop()
+		if len(readers) > 0 {
+			select {
+			case <-told:
+			case <-t.C:
+			}
+		}
+	}
+	c.close()
+}
+
+// close ends both sides.
+func (c *conn) close() {
+	c.cancel()
+	_ = c.sc.Close()
+	c.mu.Lock()
+	tc := c.tc
+	c.mu.Unlock()
+	if tc != nil {
+		_ = tc.Close()
+	}
+}
+
+func (c *conn) take() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.count >= c.h.opt.MaxChannels {
+		return false
+	}
+	c.count++
+	return true
+}
+
+func (c *conn) release() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.count--
+}
+
+// keepalive asks the far end for a sign of life and closes the connection when none comes.
+func (c *conn) keepalive(far ssh.Conn) {
+	tick := time.NewTicker(c.h.opt.Keepalive)
+	defer tick.Stop()
+	for {
+		select {
+		case <-c.ctx.Done():
+			return
+		case <-tick.C:
+		}
+		late := time.AfterFunc(missedKeepalives*c.h.opt.Keepalive, func() { _ = far.Close() })
+		_, _, err := far.SendRequest(keepaliveRequest, true, nil)
+		late.Stop()
+		if err != nil {
+			return
+		}
+	}
+}
+
+// answerGlobals answers requests that belong to no channel: keepalives are, all else is refused.
+func answerGlobals(requests <-chan *ssh.Request) {
+	for r := range requests {
+		if r.WantReply {
+			_ = r.Reply(r.Type == keepaliveRequest, nil)
+		}
+	}
+}
+
+// dial returns the connection to the target, made at the first call and again after it broke. Its error is public.
+func (c *conn) dial(ctx context.Context) (ssh.Conn, error) {
+	c.dialing.Lock()
+	defer c.dialing.Unlock()
+	c.mu.Lock()
+	tc := c.tc
+	c.mu.Unlock()
+	if tc != nil {
+		return tc, nil
+	}
+	config, err := c.target.clientConfig(c.account, c.session.Info(), c.h.opt.Now())
+	if err != nil {
+		return nil, weir.NewError(weir.Internal, "", err)
+	}
+	tc, channels, requests, err := c.target.Dial(ctx, config)
+	if err != nil {
+		public := errTarget.Error() + ", or refused the gateway's login; ask an administrator"
+		var known *weir.Error
+		if errors.As(err, &known) && known.Public != "" {
+			public = known.Public
+		}
+		return nil, weir.NewError(weir.Unavailable, public, err)
+	}
+	c.mu.Lock()
+	c.tc = tc
+	c.mu.Unlock()
+	if c.ctx.Err() != nil { // the connection ended meanwhile, and close has not seen this one
+		_ = tc.Close()
+	}
+	c.run("target channels", func() {
+		for nc := range channels {
+			_ = nc.Reject(ssh.Prohibited, "not asked for")
+		}
+	})
+	c.run("target requests", func() { answerGlobals(requests) })
+	c.run("target keepalive", func() { c.keepalive(tc) })
+	c.run("target end", func() {
+		_ = tc.Wait()
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.tc == tc {
+			c.tc = nil
+		}
+	})
+	return tc, nil
+}
+
+// channel serves one channel from its opening to its end.
+func (c *conn) channel(nc ssh.NewChannel) {
+	switch nc.ChannelType() {
+	case "session":
+		c.sessionChannel(nc)
+	case "direct-tcpip":
+		c.forward(nc)
+	default:
+		_ = nc.Reject(ssh.UnknownChannelType, "the gateway does not carry this")
+	}
+}
+
+// command is what is asked for, for the session to decide on.
+func (c *conn) command(operation, channel, text string, params ...string) *weir.Command {
+	line := operation + " as " + c.account
+	if text != "" {
+		line += ": " + oneLine(text)
+	}
+	cmd := &weir.Command{
+		Operation: operation, Text: line,
+		SSH:        &weir.SSHRequest{Channel: channel, Account: c.account},
+		Parameters: func() ([]byte, error) { return bound(append([]string{c.account, text}, params...)), nil },
+	}
+	return cmd
+}

@@ -1,0 +1,35 @@
+//go:build unix
+
+package wire
+
+import (
+	"errors"
+	"syscall"
+)
+
+const rawReads = true
+
+var errAgain = errors.New("nothing to read")
+
+// read reads once from a socket that does not block; errAgain when there is nothing.
+func read(fd uintptr, b []byte) (int, error) {
+	for {
+		n, err := syscall.Read(int(fd), b)
+		switch err {
+		case nil:
+			return n, nil
+		case syscall.EINTR:
+			continue
+		case syscall.EAGAIN:
+			return 0, errAgain
+		}
+		return 0, err
+	}
+}
+
+// closed peeks for the end of a socket that does not block.
+func closed(fd uintptr) bool {
+	var b [1]byte
+	n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK)
+	return n == 0 && err == nil || err != nil && err != syscall.EAGAIN && err != syscall.EINTR
+}

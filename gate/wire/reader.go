@@ -1,0 +1,182 @@
+package wire
+
+import (
+	"errors"
+	"io"
+	"syscall"
+)
+
+// ErrTooLong says that what must be read in one piece is longer than the limit.
+var ErrTooLong = errors.New("frame too large")
+
+// Reader reads a connection and holds no large buffer while it waits for bytes. On a socket it holds none at all, and
+// saves the read that would only find nothing. It belongs to one goroutine.
+type Reader struct {
+	pool  *Pool
+	src   io.Reader
+	raw   syscall.RawConn // nil where src is no socket
+	limit int
+	buf   *Buffer
+	got   func(b []byte) (int, error)
+	err   error
+	step  func(fd uintptr) bool
+	alive func(fd uintptr) // of Gone
+	gone  bool
+	extra []byte // read by somebody else meanwhile
+}
+
+// NewReader makes a Reader of src, which may be a syscall.Conn. A piece that is longer than limit bytes is ErrTooLong.
+func NewReader(pool *Pool, src io.Reader, limit int) *Reader {
+	r := &Reader{pool: pool, src: src, limit: limit}
+	if c, ok := src.(syscall.Conn); ok && rawReads {
+		if raw, err := c.SyscallConn(); err == nil {
+			r.raw = raw
+		}
+	}
+	r.step = r.readable
+	r.alive = func(fd uintptr) { r.gone = closed(fd) }
+	return r
+}
+
+// Run reads until the source ends or got fails, and returns why; io.EOF when the source ended. got is handed what was
+// read and not taken yet, and returns how much of it it takes. It must not keep b.
+func (r *Reader) Run(got func(b []byte) (int, error)) error {
+	r.got = got
+	defer r.release()
+	if r.raw != nil {
+		if err := r.raw.Read(r.step); err != nil {
+			return err
+		}
+		return r.err
+	}
+	return r.stream()
+}
+
+// Rest is how many bytes were read and not taken.
+func (r *Reader) Rest() int {
+	if r.buf == nil {
+		return 0
+	}
+	return len(r.buf.B)
+}
+
+// Pollable reports whether Gone can tell.
+func (r *Reader) Pollable() bool { return r.raw != nil }
+
+// Gone reports, within got and without reading, whether the other side has closed. It may not see it behind unread bytes.
+func (r *Reader) Gone(c syscall.Conn) bool {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return true
+	}
+	return raw.Control(r.alive) != nil || r.gone
+}
+
+func (r *Reader) release() {
+	if r.buf != nil {
+		r.pool.Put(r.buf)
+		r.buf = nil
+	}
+}
+
+// readable is called whenever the socket may have bytes; false waits for more.
+func (r *Reader) readable(fd uintptr) bool {
+	for {
+		if r.err = r.room(Large); r.err != nil {
+			return true
+		}
+		space := r.buf.B[len(r.buf.B):cap(r.buf.B)]
+		n, err := read(fd, space)
+		if errors.Is(err, errAgain) {
+			if len(r.buf.B) == 0 {
+				r.release()
+			}
+			return false
+		}
+		if r.err = r.took(n, err); r.err != nil {
+			return true
+		}
+		if n < len(space) { // that was all; the kernel tells of more
+			if len(r.buf.B) == 0 {
+				r.release()
+			}
+			return false
+		}
+	}
+}
+
+// stream reads what is no socket, waiting in a small buffer.
+func (r *Reader) stream() error {
+	for {
+		if r.buf == nil {
+			r.buf = r.pool.Get(Small)
+		}
+		if err := r.room(len(r.buf.B) + 1); err != nil {
+			return err
+		}
+		n, err := r.src.Read(r.buf.B[len(r.buf.B):cap(r.buf.B)])
+		if n > 0 {
+			err = nil
+		} else if err == nil {
+			err = io.ErrNoProgress
+		}
+		if err := r.took(n, err); err != nil {
+			return err
+		}
+		if len(r.buf.B) == 0 && n < Small {
+			r.release()
+		} else if cap(r.buf.B) < Large {
+			grown := r.pool.Get(Large)
+			grown.B = append(grown.B, r.buf.B...)
+			r.release()
+			r.buf = grown
+		}
+	}
+}
+
+// took hands on what was read.
+func (r *Reader) took(n int, err error) error {
+	if err != nil {
+		return err
+	}
+	if n <= 0 {
+		return io.EOF
+	}
+	r.buf.B = r.buf.B[:len(r.buf.B)+n]
+	for {
+		used, err := r.got(r.buf.B)
+		if err != nil {
+			return err
+		}
+		if used < 0 || used > len(r.buf.B) {
+			return errors.New("wire: more was taken than there is")
+		}
+		r.buf.B = r.buf.B[:copy(r.buf.B, r.buf.B[used:])]
+		if len(r.extra) == 0 {
+			return nil
+		}
+		r.buf.B = append(r.buf.B, r.extra...)
+		r.extra = nil
+	}
+}
+
+// Later hands over, within got, what was read from the source past the Reader; it comes next.
+func (r *Reader) Later(b []byte) { r.extra = append(r.extra, b...) }
+
+// room makes space behind what is there.
+func (r *Reader) room(size int) error {
+	if r.buf == nil {
+		r.buf = r.pool.Get(size)
+	}
+	if len(r.buf.B) < cap(r.buf.B) {
+		return nil
+	}
+	if len(r.buf.B) >= r.limit {
+		return ErrTooLong
+	}
+	grown := &Buffer{B: make([]byte, len(r.buf.B), min(2*cap(r.buf.B), r.limit))}
+	copy(grown.B, r.buf.B)
+	r.release()
+	r.buf = grown
+	return nil
+}

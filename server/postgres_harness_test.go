@@ -119,7 +119,7 @@ func newPGGate(t *testing.T, cfg postgresConfig, change ...func(*pgGate)) *pgGat
 	}}
 	g.opt = postgres.Options{
 		Secret: func(_, _, _ string) bool { return false }, SecretSetting: func(string) bool { return false },
-		Now:    time.Now, StartTLS: over.start, OnFault: func(where string, err error) { t.Log("fault:", where, err) },
+		Now: time.Now, StartTLS: over.start, OnFault: func(where string, err error) { t.Log("fault:", where, err) },
 		Codec: func(o postgres.CodecOptions) session.Codec {
 			g.mu.Lock()
 			defer g.mu.Unlock()

@@ -31,7 +31,7 @@ tools:
 	else echo "install$$missing, then run make test again"; exit 1; fi
 
 race:
-	go test -race -timeout 15m ./...
+	go test -race -timeout 25m ./...
 
 # Every fuzz target for a few seconds: a smoke test, not a campaign. The go command may call its own time limit a failure
 # ("context deadline exceeded", with no failing input); only then the target runs once more.

@@ -275,7 +275,10 @@ func listens(t *testing.T, d *door) {
 		t.Fatal(err)
 	}
 	other := d.connect(t, "")
+	sent := make(chan struct{})
+	defer func() { <-sent }()
 	go func() {
+		defer close(sent)
 		_, _ = other.Exec(context.Background(), "select pg_notify('chan', 'now "+canary+"')")
 	}()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)

@@ -287,11 +287,11 @@ func (g *gateway) pgFail(t *testing.T, conn *pgx.Conn, sql string) error {
 
 // pgNode runs a script with node-postgres where it is installed.
 func (g *gateway) pgNode(t *testing.T, a *service.Access) {
-	needs(t, "node")
 	modules := os.Getenv("WEIR_NODE_MODULES")
 	if modules == "" {
 		t.Skip("WEIR_NODE_MODULES names no directory with the module pg")
 	}
+	needs(t, "node")
 	script := `
 const { Client } = require('pg');
 (async () => {

@@ -208,6 +208,9 @@ func postgresUser(t testing.TB) *syscall.Credential {
 	}
 	u, err := user.Lookup("postgres")
 	if err != nil {
+		if os.Getenv("WEIR_REQUIRE_SERVERS") != "" {
+			t.Fatal("PostgreSQL does not run as root, and there is no user postgres")
+		}
 		t.Skip("PostgreSQL does not run as root, and there is no user postgres")
 	}
 	uid, err := strconv.ParseUint(u.Uid, 10, 32)

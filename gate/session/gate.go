@@ -39,6 +39,7 @@ type Gate struct {
 	controls Controls
 	opt      Options
 	buffers  wire.Pool
+	loops    loops
 
 	mu     sync.Mutex
 	live   map[weir.SessionID]*Session

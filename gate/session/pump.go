@@ -22,6 +22,9 @@ type pump struct {
 	said   []byte          // by the target, before it was handed over
 	ctx    context.Context //nolint:containedctx // the session's own life
 	in     *wire.Reader    // of the client
+	back   *wire.Reader    // of the target
+	looped *looped         // nil where no loop ever drives it
+	ends   [2]error        // why the client's and the target's side came to an end before goroutines drive it
 
 	requests Requests    // of the goroutine that carries requests
 	attrs    []weir.Attr // its scratch
@@ -60,6 +63,7 @@ func (s *Session) Pump(ctx context.Context, codec Codec) error {
 	}
 	defer func() { _ = target.Close() }()
 	p := &pump{s: s, codec: codec, client: client, target: target, said: said, ctx: pctx}
+	defer func() { _, _ = p.client.Close(), p.target.Close() }() // which a loop may have put in the place of those
 	p.moved.L = &p.mu
 	p.requests.p, p.answers.p = p, p
 	p.answers.mute = true
@@ -69,19 +73,32 @@ func (s *Session) Pump(ctx context.Context, codec Codec) error {
 // drive runs both ways to their end.
 func (p *pump) drive(ctx context.Context) error {
 	past := time.Unix(1, 0)
-	wake := context.AfterFunc(ctx, func() {
+	over := func() {
 		_ = p.client.SetWriteDeadline(p.s.gate.opt.Now().Add(lastWords))
 		_ = p.target.SetWriteDeadline(past)
 		_ = p.client.SetReadDeadline(past)
 		_ = p.target.SetReadDeadline(past)
 		p.end()
-	})
-	defer wake()
+	}
 	limit := p.codec.Limit()
 	if limit <= 0 {
 		limit = p.s.gate.opt.MaxFrame
 	}
-	p.in = wire.NewReader(&p.s.gate.buffers, p.client, limit)
+	p.hold()
+	p.in = wire.NewReader(&p.s.gate.buffers, p.client, limit, p.step)
+	p.back = wire.NewReader(&p.s.gate.buffers, p.target, p.s.gate.opt.MaxFrame, p.answer)
+	defer context.AfterFunc(ctx, over)()
+	p.ends[1] = p.guarded(p.greet)
+	read := func() error { return p.guarded(p.read) }
+	if l := p.looped; l != nil {
+		p.loop()
+		if ctx.Err() != nil { // which it was told while sockets were held
+			over()
+		}
+		if l.up != nil {
+			read = func() error { return <-l.up }
+		}
+	}
 	down := make(chan error, 1)
 	go func() {
 		err := p.guarded(p.down)
@@ -90,7 +107,7 @@ func (p *pump) drive(ctx context.Context) error {
 		p.end()
 		down <- err
 	}()
-	upErr := p.guarded(p.up)
+	upErr := p.up(read())
 	if upErr != nil || !p.finished() {
 		_ = p.target.SetReadDeadline(past)
 	}
@@ -142,9 +159,21 @@ func (p *pump) finished() bool {
 	return p.codec.Owes()
 }
 
-// up reads requests until the client closes its side.
-func (p *pump) up() error {
-	err := p.in.Run(p.step)
+// read reads requests until the client closes its side.
+func (p *pump) read() error {
+	if err := p.ends[0]; err != nil {
+		return err
+	}
+	if l := p.looped; l != nil {
+		if err := l.sides[1].Settle(); err != nil {
+			return err
+		}
+	}
+	return p.in.Run()
+}
+
+// up says what became of the requests when reading them ended with err.
+func (p *pump) up(err error) error {
 	var d *weir.Denied
 	switch {
 	case err == nil, errors.Is(err, errEnded), timedOut(err):
@@ -211,10 +240,12 @@ func (p *pump) decide(b []byte) (int, error) {
 
 // down reads answers until the target closes, or the client has and nothing is due any more.
 func (p *pump) down() error {
-	r := wire.NewReader(&p.s.gate.buffers, p.target, p.s.gate.opt.MaxFrame)
-	err := p.greet()
+	err := p.ends[1]
 	if err == nil {
-		err = r.Run(p.answer)
+		err = p.settle()
+	}
+	if err == nil {
+		err = p.back.Run()
 	}
 	var d *weir.Denied
 	if errors.Is(err, errDone) {
@@ -224,7 +255,7 @@ func (p *pump) down() error {
 		return d
 	}
 	p.mu.Lock()
-	quiet := !p.codec.Owes() && r.Rest() == 0
+	quiet := !p.codec.Owes() && p.back.Rest() == 0
 	p.mu.Unlock()
 	if quiet && !errors.Is(err, errCodec) && !errors.Is(err, errClient) {
 		return nil
@@ -233,6 +264,19 @@ func (p *pump) down() error {
 		return err
 	}
 	return &weir.Denied{Kind: weir.DeniedTarget, Reason: "the target closed the connection or sent what cannot be read", Err: err}
+}
+
+// settle writes what the client did not take while a loop drove the session.
+func (p *pump) settle() error {
+	if p.looped == nil {
+		return nil
+	}
+	p.out.Lock()
+	defer p.out.Unlock()
+	if err := p.looped.sides[0].Settle(); err != nil {
+		return fmt.Errorf("%w: %w", errClient, err)
+	}
+	return nil
 }
 
 // greet passes on what the target said before it was handed over.

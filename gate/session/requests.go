@@ -140,6 +140,7 @@ func (r *Requests) Wait(ready func() bool) error {
 	if ready() {
 		return nil
 	}
+	p.standAside()
 	if err := r.flush(); err != nil {
 		return err
 	}
@@ -206,6 +207,7 @@ const keepBatch = 4 << 10
 // hold waits for an approval, with the pump unlocked, and decides again.
 func (r *Requests) hold(cmd *weir.Command, text string, v weir.Verdict) (weir.Verdict, weir.Grant, error) {
 	p := r.p
+	p.standAside()
 	if err := r.flush(); err != nil {
 		return v, weir.Grant{}, &weir.Denied{Kind: weir.DeniedTarget, Reason: "the target closed the connection", Err: err}
 	}

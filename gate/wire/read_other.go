@@ -2,7 +2,10 @@
 
 package wire
 
-import "errors"
+import (
+	"errors"
+	"net"
+)
 
 const rawReads = false
 
@@ -11,3 +14,7 @@ var errAgain = errors.New("nothing to read")
 func read(uintptr, []byte) (int, error) { return 0, errAgain }
 
 func closed(uintptr) bool { return false }
+
+func hold(uintptr) (int, error) { return -1, errors.ErrUnsupported }
+
+func release(int) (net.Conn, error) { return nil, errors.ErrUnsupported }

@@ -4,6 +4,8 @@ package wire
 
 import (
 	"errors"
+	"net"
+	"os"
 	"syscall"
 )
 
@@ -32,4 +34,29 @@ func closed(fd uintptr) bool {
 	var b [1]byte
 	n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK)
 	return n == 0 && err == nil || err != nil && err != syscall.EAGAIN && err != syscall.EINTR
+}
+
+// hold makes a descriptor of its own for a socket, which does not block.
+func hold(fd uintptr) (int, error) {
+	syscall.ForkLock.RLock()
+	own, err := syscall.Dup(int(fd))
+	if err == nil {
+		syscall.CloseOnExec(own)
+	}
+	syscall.ForkLock.RUnlock()
+	if err != nil {
+		return -1, err
+	}
+	if err := syscall.SetNonblock(own, true); err != nil {
+		_ = syscall.Close(own)
+		return -1, err
+	}
+	return own, nil
+}
+
+// release makes a connection of package net of a descriptor and closes that.
+func release(fd int) (net.Conn, error) {
+	f := os.NewFile(uintptr(fd), "")
+	defer func() { _ = f.Close() }()
+	return net.FileConn(f)
 }

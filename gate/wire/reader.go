@@ -26,22 +26,45 @@ type Reader struct {
 }
 
 // NewReader makes a Reader of src, which may be a syscall.Conn. A piece that is longer than limit bytes is ErrTooLong.
-func NewReader(pool *Pool, src io.Reader, limit int) *Reader {
-	r := &Reader{pool: pool, src: src, limit: limit}
+// got is handed what was read and not taken yet, and returns how much of it it takes. It must not keep b.
+func NewReader(pool *Pool, src io.Reader, limit int, got func(b []byte) (int, error)) *Reader {
+	r := &Reader{pool: pool, limit: limit, got: got}
+	r.step = r.readable
+	r.alive = func(fd uintptr) { r.gone = closed(fd) }
+	r.From(src)
+	return r
+}
+
+// From makes src what is read next, within got or while nothing is read.
+func (r *Reader) From(src io.Reader) {
+	r.src, r.raw = src, nil
 	if c, ok := src.(syscall.Conn); ok && rawReads {
 		if raw, err := c.SyscallConn(); err == nil {
 			r.raw = raw
 		}
 	}
-	r.step = r.readable
-	r.alive = func(fd uintptr) { r.gone = closed(fd) }
-	return r
 }
 
-// Run reads until the source ends or got fails, and returns why; io.EOF when the source ended. got is handed what was
-// read and not taken yet, and returns how much of it it takes. It must not keep b.
-func (r *Reader) Run(got func(b []byte) (int, error)) error {
-	r.got = got
+// Poll reads once from a socket that does not block, and hands on what came. full says that there may be much more.
+func (r *Reader) Poll(fd int) (full bool, err error) {
+	if err := r.room(Large); err != nil {
+		return false, err
+	}
+	space := r.buf.B[len(r.buf.B):cap(r.buf.B)]
+	n, err := heldRead(fd, space)
+	if !errors.Is(err, errAgain) {
+		err = r.took(n, err)
+	} else {
+		err = nil
+	}
+	if err == nil && len(r.buf.B) == 0 {
+		r.release()
+	}
+	return n == len(space), err
+}
+
+// Run reads until the source ends or got fails, and returns why; io.EOF when the source ended.
+func (r *Reader) Run() error {
 	defer r.release()
 	if r.raw != nil {
 		if err := r.raw.Read(r.step); err != nil {

@@ -1,0 +1,321 @@
+package wire
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Loop waits for the sockets of many members and calls each when one of its two can be read. One goroutine leads: it waits and calls, so
+// that a member's step costs no wake-up of another goroutine. A member that is about to wait for something else leaves, and its
+// goroutine stays with it while another one leads. When a step takes long without that, another one leads, too. The zero value is ready.
+// Safe for concurrent use.
+type Loop struct {
+	mu      sync.Mutex
+	ep      int       // 0 while nobody leads
+	slots   []*Member // nil where free
+	free    []int32
+	members int
+	seal    int32 // tells members of one slot apart
+
+	leader  atomic.Pointer[leader]
+	watched atomic.Bool // the watchdog runs
+}
+
+// leader is the goroutine that waits and calls.
+type leader struct {
+	steps  atomic.Uint64 // odd within a member's step
+	asleep atomic.Bool
+	events [batch]unix.EpollEvent
+}
+
+// Member is a pair of sockets. The zero value is ready to join one loop, once.
+type Member struct {
+	loop   atomic.Pointer[Loop]
+	ready  func(side int)
+	fds    [2]int
+	slot   int32
+	seal   int32
+	joined bool
+	busy   bool    // ready is being called
+	by     *leader // who calls it; nil if it is no leader
+	muted  [2]bool
+	kicked bool
+}
+
+// Kicked is the side in calls of ready that Kick brought about.
+const Kicked = -1
+
+const (
+	// stuck is how long a step may keep the others waiting.
+	stuck = 5 * time.Millisecond
+	// linger is how often a leader looks whether there is anybody left, in milliseconds.
+	linger = 1000
+	batch  = 64
+)
+
+// Loops reports whether this system has loops.
+func Loops() bool { return true }
+
+// Join adds a member whose sockets do not block. ready is called with 0 or 1 when a or b has something to read, or its end, and never twice at the
+// same time. The sockets must stay open until the member has left.
+func (l *Loop) Join(m *Member, a, b int, ready func(side int)) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	start := l.ep == 0
+	if start {
+		ep, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+		if err != nil {
+			return err
+		}
+		l.ep = ep
+	}
+	m.ready, m.fds, m.joined = ready, [2]int{a, b}, true
+	m.loop.Store(l)
+	l.seal++
+	m.seal = l.seal
+	if n := len(l.free); n > 0 {
+		m.slot = l.free[n-1]
+		l.free = l.free[:n-1]
+		l.slots[m.slot] = m
+	} else {
+		m.slot = int32(len(l.slots)) //nolint:gosec // bounded by descriptors
+		l.slots = append(l.slots, m)
+	}
+	l.members++
+	err := l.watch(m, 0, unix.EPOLL_CTL_ADD, unix.EPOLLIN)
+	if err == nil {
+		if err = l.watch(m, 1, unix.EPOLL_CTL_ADD, unix.EPOLLIN); err != nil {
+			_ = l.watch(m, 0, unix.EPOLL_CTL_DEL, 0)
+		}
+	}
+	if err != nil {
+		m.joined = false
+		l.drop(m)
+	}
+	if start {
+		first := &leader{}
+		l.leader.Store(first)
+		go l.lead(first, l.ep)
+	}
+	return err
+}
+
+func (l *Loop) watch(m *Member, side, op int, events uint32) error {
+	return unix.EpollCtl(l.ep, op, m.fds[side], &unix.EpollEvent{Events: events, Fd: m.slot<<1 | int32(side), Pad: m.seal}) //nolint:gosec // 0 or 1
+}
+
+func (l *Loop) drop(m *Member) {
+	l.slots[m.slot] = nil
+	l.free = append(l.free, m.slot)
+	l.members--
+}
+
+// Leave ends the membership: ready is called no more, but for the call that may be running. Called within it, its goroutine may take as long as it
+// likes from here on.
+func (m *Member) Leave() {
+	l := m.loop.Load()
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	if !m.joined {
+		l.mu.Unlock()
+		return
+	}
+	m.joined = false
+	_, _ = l.watch(m, 0, unix.EPOLL_CTL_DEL, 0), l.watch(m, 1, unix.EPOLL_CTL_DEL, 0)
+	l.drop(m)
+	by := m.by
+	m.by = nil
+	l.mu.Unlock()
+	if by != nil {
+		l.follow(by)
+	}
+}
+
+// Kick calls ready with Kicked as soon as it is not running, here or in the loop's goroutine, unless the member has left.
+func (m *Member) Kick() {
+	l := m.loop.Load()
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	if !m.joined || m.busy {
+		m.kicked = true
+		l.mu.Unlock()
+		return
+	}
+	m.busy, m.by = true, nil
+	l.mu.Unlock()
+	m.ready(Kicked)
+	l.done(m)
+}
+
+// follow lets another goroutine lead, if old still does.
+func (l *Loop) follow(old *leader) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	next := &leader{}
+	if l.ep != 0 && l.leader.CompareAndSwap(old, next) {
+		go l.lead(next, l.ep)
+	}
+}
+
+// take finds whom an event is for. nil: it has left, or is being called already.
+func (l *Loop) take(e *unix.EpollEvent, by *leader) (m *Member, side int) {
+	side = int(e.Fd & 1)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if m = l.slots[e.Fd>>1]; m == nil || m.seal != e.Pad {
+		return nil, 0
+	}
+	if m.busy {
+		m.muted[side] = true
+		_ = l.watch(m, side, unix.EPOLL_CTL_MOD, 0)
+		return nil, 0
+	}
+	m.busy, m.by = true, by
+	return m, side
+}
+
+// done ends a call of ready.
+func (l *Loop) done(m *Member) {
+	l.mu.Lock()
+	for m.joined && m.kicked {
+		m.kicked = false
+		l.mu.Unlock()
+		m.ready(Kicked)
+		l.mu.Lock()
+	}
+	m.busy, m.by = false, nil
+	for side := range m.muted {
+		if m.muted[side] && m.joined {
+			_ = l.watch(m, side, unix.EPOLL_CTL_MOD, unix.EPOLLIN)
+		}
+		m.muted[side] = false
+	}
+	l.mu.Unlock()
+}
+
+// lead waits for sockets and calls their members, until another goroutine leads or nobody is left.
+func (l *Loop) lead(self *leader, ep int) {
+	for {
+		n := l.wait(self, ep)
+		for i := range n {
+			m, side := l.take(&self.events[i], self)
+			if m == nil {
+				continue
+			}
+			self.steps.Add(1)
+			m.ready(side)
+			self.steps.Add(1)
+			l.done(m)
+			if l.leader.Load() != self {
+				return
+			}
+		}
+		if n == 0 && l.over(self) {
+			return
+		}
+	}
+}
+
+// over ends the loop when nobody is left.
+func (l *Loop) over(self *leader) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.leader.Load() != self {
+		return true
+	}
+	if l.members > 0 {
+		return false
+	}
+	_ = unix.Close(l.ep)
+	l.ep = 0
+	return true
+}
+
+// wait looks for events before it goes to sleep: under load there are some, and looking costs less than sleeping.
+func (l *Loop) wait(self *leader, ep int) int {
+	if n := look(ep, &self.events); n > 0 {
+		return n
+	}
+	self.asleep.Store(true)
+	n, err := unix.EpollWait(ep, self.events[:], linger)
+	self.asleep.Store(false)
+	if !l.watched.Load() && l.watched.CompareAndSwap(false, true) {
+		go l.watchdog()
+	}
+	if err != nil {
+		if !errors.Is(err, unix.EINTR) {
+			time.Sleep(stuck) // never seen; the loop must not spin
+		}
+		return -1
+	}
+	return n
+}
+
+// look returns the number of events that are there, without the scheduler's notice, since it does not wait.
+func look(ep int, events *[batch]unix.EpollEvent) int {
+	n, _, e := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(ep), uintptr(unsafe.Pointer(events)), batch, 0, 0, 0) //nolint:gosec // the kernel's interface
+	if e != 0 {
+		return 0
+	}
+	return int(n) //nolint:gosec // at most batch
+}
+
+// watchdog lets another goroutine lead when a step takes long. It ends when the loop has been quiet for a while.
+func (l *Loop) watchdog() {
+	var of *leader
+	var last uint64
+	for quiet := 0; quiet < 100; {
+		time.Sleep(stuck)
+		now := l.leader.Load()
+		at := now.steps.Load()
+		switch {
+		case now == of && at == last && at%2 == 1:
+			l.follow(now)
+		case now == of && at == last && now.asleep.Load():
+			quiet++
+		default:
+			quiet = 0
+		}
+		of, last = now, at
+	}
+	l.watched.Store(false)
+}
+
+// heldRead reads once from a held socket; errAgain when there is nothing. Like heldWrite it does not tell the scheduler, which would look after
+// each call that takes longer than others, since neither waits.
+func heldRead(fd int, b []byte) (int, error) {
+	return once(unix.SYS_READ, fd, b)
+}
+
+// heldWrite writes once to a held socket; 0 when it takes nothing.
+func heldWrite(fd int, b []byte) (int, error) {
+	n, err := once(unix.SYS_WRITE, fd, b)
+	if errors.Is(err, errAgain) {
+		return 0, nil
+	}
+	return n, err
+}
+
+func once(call uintptr, fd int, b []byte) (int, error) {
+	for {
+		n, _, e := unix.RawSyscall(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b))) //nolint:gosec // the kernel's interface
+		switch e {
+		case 0:
+			return int(n), nil //nolint:gosec // at most len(b)
+		case unix.EINTR:
+			continue
+		case unix.EAGAIN:
+			return 0, errAgain
+		}
+		return 0, e
+	}
+}

@@ -1,0 +1,30 @@
+//go:build !linux
+
+package wire
+
+import "errors"
+
+// Loop is for systems with epoll; here nobody can join.
+type Loop struct{}
+
+// Member is a pair of sockets of a Loop.
+type Member struct{}
+
+// Kicked is the side in calls of ready that Kick brought about.
+const Kicked = -1
+
+// Loops reports whether this system has loops.
+func Loops() bool { return false }
+
+// Join fails.
+func (*Loop) Join(*Member, int, int, func(int)) error { return errors.ErrUnsupported }
+
+// Leave does nothing.
+func (*Member) Leave() {}
+
+// Kick does nothing.
+func (*Member) Kick() {}
+
+func heldRead(int, []byte) (int, error) { return 0, errors.ErrUnsupported }
+
+func heldWrite(int, []byte) (int, error) { return 0, errors.ErrUnsupported }

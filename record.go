@@ -14,7 +14,7 @@ const (
 	RecordCommandBody   RecordKind = 4 // Data: masked bytes of what the client sent along
 	RecordAnswerHead    RecordKind = 5 // Text: status line; Attrs: masked headers
 	RecordAnswerBody    RecordKind = 6 // Data: masked bytes
-	RecordAnswerEnd     RecordKind = 7 // Attrs: bytes, recorded, truncated, masked.<kind>, duration_us, error
+	RecordAnswerEnd     RecordKind = 7 // Attrs: bytes, recorded, truncated, masked.<kind>, duration_us, error; Data: the last of the body
 	RecordClientMessage RecordKind = 8 // Data: one masked message of a two-way stream, client to target
 	RecordTargetMessage RecordKind = 9 // Data: the other way
 	RecordSessionEnd    RecordKind = 10

@@ -143,20 +143,27 @@ func (c *counted) Record(ctx context.Context, r *weir.Record) error {
 	case weir.RecordSessionStart:
 		c.m.sessions.Inc()
 	case weir.RecordCommand:
-		c.m.commands.WithLabelValues(attrOf(r, "verdict")).Inc()
+		if v := attrOf(r, "verdict"); v == weir.Allow.String() {
+			c.m.allowed.Inc()
+		} else {
+			c.m.commands.WithLabelValues(v).Inc()
+		}
 	case weir.RecordRefusal:
 		c.m.refusals.WithLabelValues(attrOf(r, "kind")).Inc()
 	case weir.RecordAnswerEnd:
 		for _, a := range r.Attrs {
-			n, err := strconv.ParseFloat(a.Value, 64)
-			if err != nil {
+			kind, masked := strings.CutPrefix(a.Name, "masked.")
+			if !masked && a.Name != "bytes" && a.Name != "duration_us" {
 				continue
 			}
-			if kind, ok := strings.CutPrefix(a.Name, "masked."); ok {
+			n, err := strconv.ParseFloat(a.Value, 64)
+			switch {
+			case err != nil:
+			case masked:
 				c.m.masked.WithLabelValues(kind).Add(n)
-			} else if a.Name == "bytes" {
+			case a.Name == "bytes":
 				c.m.bytes.Add(n)
-			} else if a.Name == "duration_us" {
+			default:
 				c.m.duration.Observe(n / 1e6)
 			}
 		}

@@ -6,6 +6,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"weir"
 )
 
 // metrics are what /metrics shows. Labels hold names of kinds only, never what a client sent.
@@ -13,6 +15,7 @@ type metrics struct {
 	registry *prometheus.Registry
 	sessions prometheus.Counter
 	commands *prometheus.CounterVec
+	allowed  prometheus.Counter // of commands, the one that is counted most
 	refusals *prometheus.CounterVec
 	masked   *prometheus.CounterVec
 	faults   *prometheus.CounterVec
@@ -47,6 +50,7 @@ func newMetrics(version string, live func() int) *metrics {
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "weir_build_info", Help: "1, with the version.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
 	alive := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "weir_sessions_live", Help: "Sessions that live now."}, func() float64 { return float64(live()) })
+	m.allowed = m.commands.WithLabelValues(weir.Allow.String())
 	m.registry.MustRegister(m.sessions, m.commands, m.refusals, m.masked, m.faults, m.reloads, m.bytes, m.recorded, m.duration, build, alive,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m

@@ -57,6 +57,18 @@ func Decode(kind uint8, at time.Time, b []byte) (weir.Record, error) {
 	return r, nil
 }
 
+// parts calls each for what an entry stands for: an end that holds the last of the body is that, and then the end.
+func parts(r *weir.Record, each func(*weir.Record) error) error {
+	if r.Kind == weir.RecordAnswerEnd && len(r.Data) > 0 {
+		body := weir.Record{Session: r.Session, Exchange: r.Exchange, Kind: weir.RecordAnswerBody, Time: r.Time, Data: r.Data}
+		if err := each(&body); err != nil {
+			return err
+		}
+		r.Data = nil
+	}
+	return each(r)
+}
+
 // sessionOf reads only whose entry it is, without copying.
 func sessionOf(b []byte) []byte {
 	if len(b) == 0 || b[0] != payloadVersion {

@@ -131,7 +131,7 @@ func (c *scan) run(ctx context.Context, r *journal.Reader) error {
 		if x.lines == nil {
 			x.lines = newLines(x.Protocol, true, func(n uint64, at time.Time, in Place, line string) { c.line(x, n, at, in, line) })
 		}
-		x.lines.entry(&rec)
+		_ = parts(&rec, func(r *weir.Record) error { x.lines.entry(r); return nil })
 		if !e.Before(x.last) {
 			x.lines.close()
 			delete(c.open, x.ID)

@@ -280,7 +280,7 @@ func (s *Store) read(ctx context.Context, x *Session, each func(seq uint64, r *w
 		if err != nil {
 			return fmt.Errorf("read session %s, entry %d: %w", x.ID, e.Seq, err)
 		}
-		if err := each(e.Seq, &rec); err != nil {
+		if err := parts(&rec, func(r *weir.Record) error { return each(e.Seq, r) }); err != nil {
 			return err
 		}
 	}

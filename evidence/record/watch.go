@@ -149,7 +149,7 @@ func (s *Store) watched(r *journal.Reader, pos journal.Position, each func(Watch
 	if err != nil {
 		return false, fmt.Errorf("watch a session, entry %d: %w", e.Seq, err)
 	}
-	if err := each(Watched{Seq: e.Seq, Record: &rec}); err != nil {
+	if err := parts(&rec, func(r *weir.Record) error { return each(Watched{Seq: e.Seq, Record: r}) }); err != nil {
 		return false, err
 	}
 	if rec.Kind != weir.RecordSessionEnd {

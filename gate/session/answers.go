@@ -14,14 +14,16 @@ type Answers struct {
 	from   int  // what of b is not in out yet
 	seg    int  // where the segment to be recorded begins: in out if copied, else in b
 	x      *Exchange
-	mute   bool // the segment holds no values
+	mute   bool      // the segment holds no values
+	held   *Exchange // whose last segment is not recorded yet, since its end may follow
+	last   []byte    // that segment
 	stray  weir.Tally
 	err    error
 }
 
 // reset begins with b.
 func (a *Answers) reset(b []byte) {
-	a.b, a.out, a.copied, a.from, a.seg, a.err = b, a.out[:0], false, 0, 0, nil
+	a.b, a.out, a.copied, a.from, a.seg, a.err, a.held, a.last = b, a.out[:0], false, 0, 0, nil, nil, nil
 }
 
 // For says whose answer follows from at on; nil is nobody's, which is recorded with the session.
@@ -51,8 +53,11 @@ func (a *Answers) End(x *Exchange, at int, err error) {
 		a.cut(at)
 		a.x, a.mute = nil, true
 	}
+	if a.held == x {
+		x.last, a.held = a.last, nil
+	}
 	if a.err == nil {
-		x.End(err)
+		a.err = x.end(err)
 	}
 }
 
@@ -129,17 +134,33 @@ func (a *Answers) cut(at int) {
 	if len(part) == 0 || a.mute || a.err != nil {
 		return
 	}
+	if a.release(); a.err != nil {
+		return
+	}
 	if a.x != nil {
-		a.err = a.x.keep(part)
+		a.held, a.last = a.x, part
 		return
 	}
 	keep := part[:min(len(part), a.p.s.info.Resource.RecordCap)]
 	a.err = a.p.s.record(a.p.ctx, &weir.Record{Kind: weir.RecordAnswerBody, Data: keep})
 }
 
+// release records the segment that is held.
+func (a *Answers) release() {
+	if a.held == nil {
+		return
+	}
+	x := a.held
+	a.held = nil
+	a.err = x.keep(a.last)
+}
+
 // finish records the rest and returns what the client gets.
 func (a *Answers) finish(n int) ([]byte, error) {
 	a.cut(n)
+	if a.err == nil {
+		a.release()
+	}
 	if a.err != nil {
 		return nil, a.err
 	}
@@ -154,13 +175,16 @@ func (x *Exchange) keep(p []byte) error {
 	if err := x.alive(); err != nil {
 		return err
 	}
-	n := min(int64(len(p)), max(0, int64(x.s.info.Resource.RecordCap)-x.answer.kept))
-	if n > 0 {
-		if err := x.s.record(x.ctx, &weir.Record{Exchange: x.n, Kind: weir.RecordAnswerBody, Data: p[:n]}); err != nil {
-			return err
-		}
+	if p = x.count(p); len(p) == 0 {
+		return nil
 	}
+	return x.s.record(x.ctx, &weir.Record{Exchange: x.n, Kind: weir.RecordAnswerBody, Data: p})
+}
+
+// count counts bytes of an answer and returns what of them is to be recorded.
+func (x *Exchange) count(p []byte) []byte {
+	n := min(int64(len(p)), max(0, int64(x.s.info.Resource.RecordCap)-x.answer.kept))
 	x.answer.kept += n
 	x.answer.bytes += int64(len(p))
-	return nil
+	return p[:n]
 }

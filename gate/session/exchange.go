@@ -31,7 +31,8 @@ type Exchange struct {
 
 	up, down stream // messages of a two-way stream
 
-	rows int64 // of a framed answer
+	rows int64  // of a framed answer
+	last []byte // of it, recorded with its end
 }
 
 // track counts what passed and what of it was kept.
@@ -191,30 +192,37 @@ func (x *Exchange) Refuse(d *weir.Denied) *weir.Denied {
 
 // End closes the books of the exchange: sizes, what was masked, how long it took, and err if it
 // broke off. It must be called; only the first call counts.
-func (x *Exchange) End(err error) {
+func (x *Exchange) End(err error) { _ = x.end(err) }
+
+// end is End. Its error says that the end could not be recorded; the session is over then.
+func (x *Exchange) end(err error) error {
 	if x == nil || x.s == nil || x.s.gate == nil || x.ended.Swap(true) {
-		return
+		return nil
 	}
 	s := x.s
 	x.up.mu.Lock()
 	x.down.mu.Lock()
-	rec := &weir.Record{Exchange: x.n, Kind: weir.RecordAnswerEnd, Attrs: x.outcome(err)}
+	rec := &weir.Record{Exchange: x.n, Kind: weir.RecordAnswerEnd, Data: x.count(x.last)}
+	rec.Attrs, x.last = x.outcome(err), nil
 	x.up.mu.Unlock()
 	x.down.mu.Unlock()
 	if x.cancel != nil {
 		x.ctx = context.WithoutCancel(x.ctx)
 	}
-	if e := x.flushHeads(); e != nil {
-		s.End("the recording failed")
-	} else if e := s.record(x.ctx, rec); e != nil {
+	failed := x.flushHeads()
+	if failed == nil {
+		failed = s.record(x.ctx, rec)
+	}
+	if failed != nil {
 		s.End("the recording failed")
 	}
 	if x.cancel == nil {
 		s.leave()
-		return
+		return failed
 	}
 	x.cancel(nil)
 	s.untrack(x)
+	return failed
 }
 
 // outcome is the end record's attributes.

@@ -14,13 +14,53 @@ import (
 	"weir/gate/session"
 )
 
-// pumped starts a pump between a client connection, which it returns, and serve.
-func pumped(t *testing.T, c *gatetest.Controls, serve func(net.Conn)) (net.Conn, chan error, *session.Gate) {
+// link makes the two ends of a connection.
+type link func(t *testing.T) (near, far net.Conn)
+
+// links are the kinds of connection that a pump may have at its sides: those that goroutines drive from the beginning, and those that a loop does where there is one.
+var links = map[string]link{
+	"pipes": func(*testing.T) (net.Conn, net.Conn) { return net.Pipe() },
+	"sockets": func(t *testing.T) (net.Conn, net.Conn) {
+		t.Helper()
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+		near, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		far, err := ln.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return near, far
+	},
+}
+
+// over runs a test over each kind of connection.
+func over(t *testing.T, test func(t *testing.T, l link)) {
 	t.Helper()
-	client, gateSide := net.Pipe()
+	for name, l := range links {
+		t.Run(name, func(t *testing.T) { test(t, l) })
+	}
+}
+
+// pumped starts a pump between a client connection, which it returns, and serve.
+func pumped(t *testing.T, l link, c *gatetest.Controls, serve func(net.Conn)) (net.Conn, chan error, *session.Gate) {
+	t.Helper()
 	g := c.Gate(t)
+	client, done := joined(t, l, g, serve)
+	return client, done, g
+}
+
+// joined starts a pump of a gate.
+func joined(t *testing.T, l link, g *session.Gate, serve func(net.Conn)) (net.Conn, chan error) {
+	t.Helper()
+	client, gateSide := l(t)
 	s, err := g.IncomingConn(weir.Client{}, gateSide, func(context.Context, string) (session.Conn, []byte, error) {
-		target, far := net.Pipe()
+		target, far := l(t)
 		go serve(far)
 		return target, nil, nil
 	}).Authorize(t.Context(), gatetest.Hello())
@@ -29,7 +69,7 @@ func pumped(t *testing.T, c *gatetest.Controls, serve func(net.Conn)) (net.Conn,
 	}
 	done := make(chan error, 1)
 	go func() { done <- s.Pump(t.Context(), &gatetest.Lines{}) }()
-	return client, done, g
+	return client, done
 }
 
 // echo answers every command with two lines, one of which leaks.
@@ -63,9 +103,12 @@ func answer(t *testing.T, r *bufio.Reader) string {
 	}
 }
 
-func TestPumpMasksAndRecords(t *testing.T) {
+func TestPumpMasksAndRecords(t *testing.T) { over(t, pumpMasksAndRecords) }
+
+func pumpMasksAndRecords(t *testing.T, l link) {
+	t.Helper()
 	c := &gatetest.Controls{}
-	client, done, _ := pumped(t, c, echo(nil))
+	client, done, _ := pumped(t, l, c, echo(nil))
 	r := bufio.NewReader(client)
 	go func() { _, _ = io.WriteString(client, "PING\nSHOW a\nSHOW "+gatetest.Canary+"\n") }()
 	first := answer(t, r)
@@ -82,6 +125,11 @@ func TestPumpMasksAndRecords(t *testing.T) {
 }
 
 func TestPumpRefusalWaitsForEarlierAnswersAndTheSessionGoesOn(t *testing.T) {
+	over(t, pumpRefusalWaitsForEarlierAnswersAndTheSessionGoesOn)
+}
+
+func pumpRefusalWaitsForEarlierAnswersAndTheSessionGoesOn(t *testing.T, l link) {
+	t.Helper()
 	c := &gatetest.Controls{OnDecide: func(cmd *weir.Command) (weir.Verdict, error) {
 		if cmd.Operation == "DROP" {
 			return weir.Verdict{Effect: weir.Deny, Rule: "no-drop"}, nil
@@ -89,7 +137,7 @@ func TestPumpRefusalWaitsForEarlierAnswersAndTheSessionGoesOn(t *testing.T) {
 		return weir.Verdict{Effect: weir.Allow}, nil
 	}}
 	release, got := make(chan struct{}), make(chan string, 8)
-	client, done, _ := pumped(t, c, func(conn net.Conn) {
+	client, done, _ := pumped(t, l, c, func(conn net.Conn) {
 		defer conn.Close()
 		for in := bufio.NewScanner(conn); in.Scan(); {
 			got <- in.Text()
@@ -115,9 +163,12 @@ func TestPumpRefusalWaitsForEarlierAnswersAndTheSessionGoesOn(t *testing.T) {
 	}
 }
 
-func TestPumpEndsWhenRevoked(t *testing.T) {
+func TestPumpEndsWhenRevoked(t *testing.T) { over(t, pumpEndsWhenRevoked) }
+
+func pumpEndsWhenRevoked(t *testing.T, l link) {
+	t.Helper()
 	c := &gatetest.Controls{}
-	client, done, g := pumped(t, c, echo(nil))
+	client, done, g := pumped(t, l, c, echo(nil))
 	r := bufio.NewReader(client)
 	go func() { _, _ = io.WriteString(client, "SHOW a\n") }()
 	answer(t, r)
@@ -130,13 +181,18 @@ func TestPumpEndsWhenRevoked(t *testing.T) {
 }
 
 func TestPumpRefusesGarbageEndlessFramesAndCodecPanics(t *testing.T) {
+	over(t, pumpRefusesGarbageEndlessFramesAndCodecPanics)
+}
+
+func pumpRefusesGarbageEndlessFramesAndCodecPanics(t *testing.T, l link) {
+	t.Helper()
 	for name, send := range map[string]string{
 		"garbage": "SHOW \x00\n", "endless": strings.Repeat("x", 2<<20), "panic": "PANIC\n", "cut off": "SHO",
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := &gatetest.Controls{}
 			got := make(chan string, 8)
-			client, done, _ := pumped(t, c, echo(got))
+			client, done, _ := pumped(t, l, c, echo(got))
 			go func() {
 				_, _ = io.WriteString(client, send)
 				if name == "cut off" {
@@ -155,14 +211,19 @@ func TestPumpRefusesGarbageEndlessFramesAndCodecPanics(t *testing.T) {
 }
 
 func TestPumpStopsWhenTheRecorderFailsMidAnswer(t *testing.T) {
+	over(t, pumpStopsWhenTheRecorderFailsMidAnswer)
+}
+
+func pumpStopsWhenTheRecorderFailsMidAnswer(t *testing.T, l link) {
+	t.Helper()
 	c := &gatetest.Controls{}
-	client, done, _ := pumped(t, c, echo(nil))
 	c.OnRecord = func(r *weir.Record) error {
 		if len(r.Data) > 0 { // of a body, or of the end that holds it
 			return gatetest.ErrBroken
 		}
 		return nil
 	}
+	client, done, _ := pumped(t, l, c, echo(nil))
 	go func() { _, _ = io.WriteString(client, "SHOW a\n") }()
 	out, _ := io.ReadAll(client)
 	if err := <-done; err == nil || strings.Contains(string(out), "you said") {

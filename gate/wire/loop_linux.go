@@ -212,6 +212,9 @@ func (l *Loop) lead(self *leader, ep int) {
 				continue
 			}
 			self.steps.Add(1)
+			if !l.watched.Load() && l.watched.CompareAndSwap(false, true) {
+				go l.watchdog()
+			}
 			m.ready(side)
 			self.steps.Add(1)
 			l.done(m)
@@ -248,9 +251,6 @@ func (l *Loop) wait(self *leader, ep int) int {
 	self.asleep.Store(true)
 	n, err := unix.EpollWait(ep, self.events[:], linger)
 	self.asleep.Store(false)
-	if !l.watched.Load() && l.watched.CompareAndSwap(false, true) {
-		go l.watchdog()
-	}
 	if err != nil {
 		if !errors.Is(err, unix.EINTR) {
 			time.Sleep(stuck) // never seen; the loop must not spin
@@ -273,7 +273,13 @@ func look(ep int, events *[batch]unix.EpollEvent) int {
 func (l *Loop) watchdog() {
 	var of *leader
 	var last uint64
-	for quiet := 0; quiet < 100; {
+	for quiet := 0; ; {
+		if quiet == 100 {
+			l.watched.Store(false)
+			if now := l.leader.Load(); now == of && now.steps.Load() == last || !l.watched.CompareAndSwap(false, true) {
+				return // who steps from now on starts another one
+			}
+		}
 		time.Sleep(stuck)
 		now := l.leader.Load()
 		at := now.steps.Load()
@@ -287,7 +293,6 @@ func (l *Loop) watchdog() {
 		}
 		of, last = now, at
 	}
-	l.watched.Store(false)
 }
 
 // heldRead reads once from a held socket; errAgain when there is nothing. Like heldWrite it does not tell the scheduler, which would look after

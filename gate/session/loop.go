@@ -1,9 +1,11 @@
 package session
 
 import (
+	"errors"
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"weir/gate/wire"
 )
@@ -20,43 +22,66 @@ func (l *loops) pick() *wire.Loop {
 	return &l.all[int(l.next.Add(1))%len(l.all)]
 }
 
-// looped is what a pump needs to be driven by a loop. A pump leaves it once, and for good.
+// looped is what a pump needs to be driven by a loop, until it leaves.
 type looped struct {
 	member wire.Member
-	sides  [2]*wire.Socket // of the client, of the target
-	polls  [2]func() error
-	full   bool
 	left   chan struct{} // closed when it has left; what was written before may be read then
 	up     chan error    // of the goroutine that carries requests on, if it has left within one
 }
+
+// sockets are a pump's two sides where they are sockets, the client's first.
+type sockets struct {
+	sides [2]*wire.Socket
+	polls [2]func() error
+	full  bool // the last read may have left much behind
+
+	// Of the goroutine that carries answers, while none of a loop does.
+	calm int // answers in a row that came in one read
+}
+
+// calmAfter is how many short answers in a row bring a session back into the loop.
+const calmAfter = 8
+
+// errCalm says that the session goes back into the loop.
+var errCalm = errors.New("back into the loop")
 
 // hold makes a loop able to drive the session, where it can.
 func (p *pump) hold() {
 	if !wire.Loops() {
 		return
 	}
-	l := &looped{left: make(chan struct{})}
+	x := &sockets{}
 	for i, side := range [2]*Conn{&p.client, &p.target} {
-		s := wire.Hold(*side, l.member.Kick)
+		s := wire.Hold(*side, p.kick)
 		if s == nil {
 			if i == 1 {
-				l.sides[0].Free()
+				x.sides[0].Free()
 			}
 			return
 		}
-		l.sides[i], *side = s, s
+		x.sides[i], *side = s, s
 	}
-	l.polls = [2]func() error{
-		func() (err error) { l.full, err = p.in.Poll(l.sides[0].FD()); return err },
-		func() (err error) { l.full, err = p.back.Poll(l.sides[1].FD()); return err },
+	x.polls = [2]func() error{
+		func() (err error) { x.full, err = p.in.Poll(x.sides[0].FD()); return err },
+		func() (err error) { x.full, err = p.back.Poll(x.sides[1].FD()); return err },
 	}
-	p.looped = l
+	p.sockets = x
+}
+
+// kick makes the session leave the loop.
+func (p *pump) kick() {
+	if m := p.member.Load(); m != nil {
+		m.Kick()
+	}
 }
 
 // loop lets a loop drive the session as long as it can, and returns when it has left.
 func (p *pump) loop() {
-	l := p.looped
-	if p.ends[1] != nil || l.owing() || p.s.gate.loops.pick().Join(&l.member, l.sides[0].FD(), l.sides[1].FD(), p.ready) != nil {
+	l := &looped{left: make(chan struct{})}
+	p.looped, p.apart = l, false
+	p.member.Store(&l.member)
+	x := p.sockets
+	if p.ends[0] != nil || p.ends[1] != nil || x.owing() || p.s.gate.loops.pick().Join(&l.member, x.sides[0].FD(), x.sides[1].FD(), p.ready) != nil {
 		p.leave()
 	} else if p.ctx.Err() != nil { // told before it joined
 		l.member.Kick()
@@ -64,16 +89,58 @@ func (p *pump) loop() {
 	<-l.left
 }
 
-func (l *looped) owing() bool { return l.sides[0].Owing() || l.sides[1].Owing() }
+func (x *sockets) owing() bool { return x.sides[0].Owing() || x.sides[1].Owing() }
+
+// settleDown brings the session back into the loop, if nothing is under way. The pump is not locked. After true, requests are refused by errCalm.
+func (p *pump) settleDown(read int) bool {
+	x := p.sockets
+	if x == nil {
+		return false
+	}
+	if x.calm++; read >= wire.Large {
+		x.calm = 0
+	}
+	if x.calm < calmAfter {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stepping.Load() || p.ended || p.drained || p.codec.Owes() {
+		return false
+	}
+	x.calm, p.calm = 0, true
+	return true
+}
+
+// again makes the session ready to go on after both goroutines have stopped for the loop's sake; err is why reading requests ended.
+func (p *pump) again(err error) {
+	if !errors.Is(err, errCalm) && !timedOut(err) {
+		p.ends[0] = err
+	}
+	p.mu.Lock()
+	p.calm = false
+	p.mu.Unlock()
+	_, _ = p.client.SetReadDeadline(time.Time{}), p.target.SetReadDeadline(time.Time{})
+	p.looped = nil
+	if p.ends[0] != nil || p.in.Rest() > 0 || p.ctx.Err() != nil || !p.sockets.sides[0].Hold() {
+		return
+	}
+	if !p.sockets.sides[1].Hold() {
+		p.sockets.sides[0].Free()
+		p.in.From(p.client)
+		return
+	}
+	p.loop()
+}
 
 // ready takes what one side has said.
 func (p *pump) ready(side int) {
-	l := p.looped
+	l, x := p.looped, p.sockets
 	if side == wire.Kicked {
 		p.leave()
 		return
 	}
-	err := p.guarded(l.polls[side])
+	err := p.guarded(x.polls[side])
 	switch {
 	case l.up != nil: // another goroutine leads the loop
 		if err == nil {
@@ -83,7 +150,7 @@ func (p *pump) ready(side int) {
 	case err != nil:
 		p.ends[side] = err
 		p.leave()
-	case l.full || l.owing():
+	case x.full || x.owing():
 		p.leave()
 	}
 }
@@ -92,8 +159,9 @@ func (p *pump) ready(side int) {
 func (p *pump) leave() {
 	l := p.looped
 	l.member.Leave()
-	l.sides[0].Free()
-	l.sides[1].Free()
+	p.apart = true
+	p.sockets.sides[0].Free()
+	p.sockets.sides[1].Free()
 	p.in.From(p.client)
 	p.back.From(p.target)
 	close(l.left)

@@ -117,7 +117,7 @@ func TestPumpGoesOnWhileAnothersDeciderIsSlow(t *testing.T) {
 
 func TestPumpKeepsWhatASlowClientDoesNotTake(t *testing.T) {
 	over(t, func(t *testing.T, l link) {
-		const lines = 300_000
+		const lines = 100_000
 		c := &gatetest.Controls{OnRecord: func(*weir.Record) error { return nil }}
 		g := c.Gate(t)
 		slow, slowDone := joined(t, l, g, func(conn net.Conn) {
@@ -177,6 +177,60 @@ func TestPumpKeepsWhatASlowTargetDoesNotTake(t *testing.T) {
 		}
 		client.Close()
 		<-done
+	})
+}
+
+// A session that has left the loop comes back when it is calm again, leaves again, and loses nothing on the way.
+func TestPumpComesAndGoes(t *testing.T) {
+	over(t, func(t *testing.T, l link) {
+		c := &gatetest.Controls{
+			OnRecord: func(*weir.Record) error { return nil },
+			OnDecide: func(cmd *weir.Command) (weir.Verdict, error) {
+				if cmd.Operation == "ASK" {
+					return weir.Verdict{Effect: weir.Approve, Rule: "ask", Policy: "p"}, nil
+				}
+				return weir.Verdict{Effect: weir.Allow}, nil
+			},
+		}
+		g := c.Gate(t)
+		ends := make([]chan error, 4)
+		for i := range ends {
+			var client net.Conn
+			client, ends[i] = joined(t, l, g, func(conn net.Conn) {
+				defer conn.Close()
+				for in := bufio.NewScanner(conn); in.Scan(); {
+					size := 10
+					if strings.HasPrefix(in.Text(), "BIG") {
+						size = 150_000
+					}
+					fmt.Fprintf(conn, "%s %s\n.\n", in.Text(), strings.Repeat("x", size))
+				}
+			})
+			go func() {
+				defer client.Close()
+				r := bufio.NewReaderSize(client, 1<<20)
+				for n := range 300 {
+					op := [...]string{"SHOW", "SHOW", "SHOW", "BIG", "ASK"}[n/20%5]
+					// Two at once, so that one is often on its way when the session goes back.
+					go func() { fmt.Fprintf(client, "%s %d\n%s %d\n", op, n, op, n) }()
+					for range 2 {
+						a := answer(t, r)
+						for strings.HasPrefix(a, "HELD") {
+							_, a, _ = strings.Cut(a, "\n")
+						}
+						if !strings.HasPrefix(a, fmt.Sprintf("%s %d x", op, n)) {
+							t.Errorf("%.40q, want the answer to %s %d", a, op, n)
+							return
+						}
+					}
+				}
+			}()
+		}
+		for _, done := range ends {
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"weir"
@@ -23,8 +24,13 @@ type pump struct {
 	ctx    context.Context //nolint:containedctx // the session's own life
 	in     *wire.Reader    // of the client
 	back   *wire.Reader    // of the target
-	looped *looped         // nil where no loop ever drives it
-	ends   [2]error        // why the client's and the target's side came to an end before goroutines drive it
+	// Where both sides are sockets.
+	sockets  *sockets
+	looped   *looped // nil until a loop drives it
+	apart    bool    // it has left the loop
+	member   atomic.Pointer[wire.Member]
+	stepping atomic.Bool // requests are being taken
+	ends     [2]error    // why the client's and the target's side came to an end before goroutines drive it
 
 	requests Requests    // of the goroutine that carries requests
 	attrs    []weir.Attr // its scratch
@@ -36,6 +42,7 @@ type pump struct {
 	waiting int
 	drained bool // the client has closed its side; nothing more will be asked
 	ended   bool
+	calm    bool // both goroutines are to stop, and a loop drives it
 
 	out sync.Mutex // guards writes to the client
 }
@@ -88,30 +95,16 @@ func (p *pump) drive(ctx context.Context) error {
 	p.in = wire.NewReader(&p.s.gate.buffers, p.client, limit, p.step)
 	p.back = wire.NewReader(&p.s.gate.buffers, p.target, p.s.gate.opt.MaxFrame, p.answer)
 	defer context.AfterFunc(ctx, over)()
+	defer func() { p.in.Close(); p.back.Close() }()
 	p.ends[1] = p.guarded(p.greet)
-	read := func() error { return p.guarded(p.read) }
-	if l := p.looped; l != nil {
+	if p.sockets != nil {
 		p.loop()
-		if ctx.Err() != nil { // which it was told while sockets were held
-			over()
-		}
-		if l.up != nil {
-			read = func() error { return <-l.up }
-		}
 	}
-	down := make(chan error, 1)
-	go func() {
-		err := p.guarded(p.down)
-		_ = p.client.SetReadDeadline(past) // no more answers: no more questions
-		_ = p.target.SetWriteDeadline(past)
-		p.end()
-		down <- err
-	}()
-	upErr := p.up(read())
-	if upErr != nil || !p.finished() {
-		_ = p.target.SetReadDeadline(past)
+	upErr, downErr := p.both(ctx, over)
+	for errors.Is(downErr, errCalm) {
+		p.again(upErr)
+		upErr, downErr = p.both(ctx, over)
 	}
-	downErr := <-down
 	if d := p.s.over(); d != nil {
 		p.farewell(d)
 		return d
@@ -122,6 +115,50 @@ func (p *pump) drive(ctx context.Context) error {
 		p.farewell(d)
 	}
 	return err
+}
+
+// both runs a goroutine for each side. errCalm for the target's says that a loop is to drive it, and that the client's has stopped for that, or
+// why else.
+func (p *pump) both(ctx context.Context, over func()) (upErr, downErr error) {
+	if ctx.Err() != nil { // which it was told while sockets were held
+		over()
+	}
+	past := time.Unix(1, 0)
+	down := make(chan error, 1)
+	go func() {
+		err := p.guarded(p.down)
+		_ = p.client.SetReadDeadline(past) // no more answers: no more questions
+		if !errors.Is(err, errCalm) {
+			_ = p.target.SetWriteDeadline(past)
+			p.end()
+		}
+		down <- err
+	}()
+	var err error
+	if l := p.looped; l != nil && l.up != nil {
+		err = <-l.up
+	} else {
+		err = p.guarded(p.read)
+	}
+	if p.calmed() {
+		return err, <-down
+	}
+	upErr = p.up(err)
+	if upErr != nil || !p.finished() {
+		_ = p.target.SetReadDeadline(past)
+	}
+	downErr = <-down
+	if errors.Is(downErr, errCalm) { // it was on its way there
+		return err, downErr
+	}
+	return upErr, downErr
+}
+
+// calmed reports whether both goroutines are to stop.
+func (p *pump) calmed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.calm
 }
 
 // farewell tells the client why its session ended. Both ways are over.
@@ -164,8 +201,8 @@ func (p *pump) read() error {
 	if err := p.ends[0]; err != nil {
 		return err
 	}
-	if l := p.looped; l != nil {
-		if err := l.sides[1].Settle(); err != nil {
+	if x := p.sockets; x != nil {
+		if err := x.sides[1].Settle(); err != nil {
 			return err
 		}
 	}
@@ -202,6 +239,8 @@ func (p *pump) step(b []byte) (int, error) {
 	if d := p.s.over(); d != nil {
 		return 0, d
 	}
+	p.stepping.Store(true)
+	defer p.stepping.Store(false)
 	n, err := p.decide(b)
 	if err != nil {
 		return 0, err
@@ -214,6 +253,9 @@ func (p *pump) step(b []byte) (int, error) {
 func (p *pump) decide(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.calm {
+		return 0, errCalm
+	}
 	total := 0
 	for total < len(b) {
 		n, err := p.codec.Request(&p.requests, b[total:])
@@ -251,6 +293,10 @@ func (p *pump) down() error {
 	if errors.Is(err, errDone) {
 		return nil
 	}
+	if errors.Is(err, errCalm) {
+		p.back.Close()
+		return err
+	}
 	if errors.As(err, &d) {
 		return d
 	}
@@ -268,12 +314,12 @@ func (p *pump) down() error {
 
 // settle writes what the client did not take while a loop drove the session.
 func (p *pump) settle() error {
-	if p.looped == nil {
+	if p.sockets == nil {
 		return nil
 	}
 	p.out.Lock()
 	defer p.out.Unlock()
-	if err := p.looped.sides[0].Settle(); err != nil {
+	if err := p.sockets.sides[0].Settle(); err != nil {
 		return fmt.Errorf("%w: %w", errClient, err)
 	}
 	return nil
@@ -313,6 +359,8 @@ func (p *pump) answer(b []byte) (int, error) {
 		return 0, fmt.Errorf("%w: %w", errClient, err)
 	case done:
 		return 0, errDone
+	case n == len(b) && p.apart && p.settleDown(n):
+		return 0, errCalm
 	}
 	return n, nil
 }

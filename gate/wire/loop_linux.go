@@ -313,12 +313,12 @@ func heldWrite(fd int, b []byte) (int, error) {
 func once(call uintptr, fd int, b []byte) (int, error) {
 	for {
 		n, _, e := unix.RawSyscall(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b))) //nolint:gosec // the kernel's interface
-		switch e {
-		case 0:
+		switch {
+		case e == 0:
 			return int(n), nil //nolint:gosec // at most len(b)
-		case unix.EINTR:
+		case e == unix.EINTR:
 			continue
-		case unix.EAGAIN:
+		case e == unix.EAGAIN:
 			return 0, errAgain
 		}
 		return 0, e

@@ -63,9 +63,16 @@ func (r *Reader) Poll(fd int) (full bool, err error) {
 	return n == len(space), err
 }
 
-// Run reads until the source ends or got fails, and returns why; io.EOF when the source ended.
+// Run reads until the source ends or got fails, and returns why; io.EOF when the source ended. It may be run again; what was not taken is handed
+// on first.
 func (r *Reader) Run() error {
-	defer r.release()
+	defer r.Trim()
+	r.err = nil
+	if r.Rest() > 0 {
+		if err := r.pass(); err != nil {
+			return err
+		}
+	}
 	if r.raw != nil {
 		if err := r.raw.Read(r.step); err != nil {
 			return err
@@ -94,6 +101,16 @@ func (r *Reader) Gone(c syscall.Conn) bool {
 	}
 	return raw.Control(r.alive) != nil || r.gone
 }
+
+// Trim gives the buffer back if nothing is in it.
+func (r *Reader) Trim() {
+	if r.Rest() == 0 {
+		r.release()
+	}
+}
+
+// Close gives the buffer back.
+func (r *Reader) Close() { r.release() }
 
 func (r *Reader) release() {
 	if r.buf != nil {
@@ -166,6 +183,11 @@ func (r *Reader) took(n int, err error) error {
 		return io.EOF
 	}
 	r.buf.B = r.buf.B[:len(r.buf.B)+n]
+	return r.pass()
+}
+
+// pass hands on what is there.
+func (r *Reader) pass() error {
 	for {
 		used, err := r.got(r.buf.B)
 		if err != nil {

@@ -23,29 +23,44 @@ type Socket struct {
 // Hold takes over a TCP or Unix connection, which is of no use afterwards. kick is called when a deadline is set or Close is called while it is
 // held. It returns nil and leaves c alone where c is another kind of connection.
 func Hold(c any, kick func()) *Socket {
-	f, ok := c.(interface {
-		net.Conn
-		syscall.Conn
-		File() (*os.File, error)
-	})
+	conn, ok := c.(net.Conn)
 	if !ok || !rawReads {
 		return nil
 	}
+	s := &Socket{fd: -1, conn: conn, kick: kick}
+	if !s.Hold() {
+		return nil
+	}
+	return s
+}
+
+// Hold takes the connection back from package net. It reports whether that worked; where it did not, nothing has changed.
+func (s *Socket) Hold() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f, ok := s.conn.(interface {
+		syscall.Conn
+		File() (*os.File, error)
+	})
+	if !ok || len(s.rest) > 0 {
+		return false
+	}
 	file, err := f.File()
 	if err != nil {
-		return nil
+		return false
 	}
 	defer func() { _ = file.Close() }()
 	raw, err := file.SyscallConn()
 	if err != nil {
-		return nil
+		return false
 	}
-	s := &Socket{fd: -1, kick: kick}
-	if err := raw.Control(func(fd uintptr) { s.fd, err = hold(fd) }); err != nil || s.fd < 0 {
-		return nil
+	own := -1
+	if e := raw.Control(func(fd uintptr) { own, err = hold(fd) }); e != nil || err != nil {
+		return false
 	}
-	_ = f.Close()
-	return s
+	_ = s.conn.Close()
+	s.fd, s.conn = own, nil
+	return true
 }
 
 // FD is the descriptor while it is held.

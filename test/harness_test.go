@@ -34,8 +34,8 @@ func TestMain(m *testing.M) {
 		proxyMain(listen, target)
 	}
 	if spec := os.Getenv("WEIR_BENCH_RELAY"); spec != "" {
-		listen, target, _ := strings.Cut(spec, " ")
-		relayMain(listen, target)
+		part := strings.Split(spec, " ")
+		relayMain(part[0], part[1], part[2])
 	}
 	dir, err := os.MkdirTemp("", "weir-e2e-")
 	if err != nil {

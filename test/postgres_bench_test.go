@@ -1,9 +1,17 @@
 package test
 
 import (
+	"cmp"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"io"
+	"math/big"
 	"net"
 	"os"
 	"os/exec"
@@ -21,11 +29,15 @@ import (
 	"weir/service"
 )
 
-// relayMain copies bytes both ways as plainly as Go can, as a process of its own.
-func relayMain(listen, target string) {
+// relayMain copies bytes both ways as plainly as Go can, as a process of its own. over is "tls" where both sides are to be encrypted as PostgreSQL does it.
+func relayMain(listen, target, over string) {
 	ln, err := net.Listen("tcp", listen)
 	if err != nil {
 		panic(err)
+	}
+	var cert *tls.Config
+	if over == "tls" {
+		cert = relayCert()
 	}
 	for {
 		client, err := ln.Accept()
@@ -38,10 +50,36 @@ func relayMain(listen, target string) {
 			if err != nil {
 				return
 			}
+			if cert != nil {
+				ask := []byte{0, 0, 0, 8, 4, 210, 22, 47} // SSLRequest
+				if _, err := io.ReadFull(client, make([]byte, len(ask))); err != nil {
+					return
+				}
+				_, _ = client.Write([]byte{'S'})
+				_, _ = server.Write(ask)
+				if _, err := io.ReadFull(server, make([]byte, 1)); err != nil {
+					return
+				}
+				client, server = tls.Server(client, cert), tls.Client(server, &tls.Config{InsecureSkipVerify: true}) // a measure, not a gateway
+			}
 			go func() { _, _ = io.Copy(server, client); _ = server.Close() }()
 			_, _ = io.Copy(client, server)
 		}()
 	}
+}
+
+// relayCert makes a certificate of the relay's own.
+func relayCert() *tls.Config {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &key.PublicKey, key)
+	if err != nil {
+		panic(err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
 }
 
 const pgBenchTables = `
@@ -60,12 +98,14 @@ CHECKPOINT;
 // pgWay is one way to the database.
 type pgWay struct {
 	name, user, password, database string
+	ssl                            string // sslmode; "" is disable
 	port                           int
 	pid                            int // of what is in between, 0 for none
 }
 
+// The relay's certificate is not the target's, which channel binding would find out.
 func (w *pgWay) dsn() string {
-	return fmt.Sprintf("host=127.0.0.1 port=%d user=%s password=%s dbname=%s sslmode=disable", w.port, w.user, w.password, w.database)
+	return fmt.Sprintf("host=127.0.0.1 port=%d user=%s password=%s dbname=%s sslmode=%s channel_binding=disable", w.port, w.user, w.password, w.database, cmp.Or(w.ssl, "disable"))
 }
 
 // cpu is the processor time that what is in between has used.
@@ -81,22 +121,35 @@ func (w *pgWay) cpu() time.Duration {
 }
 
 // TestBenchPostgres measures what PostgreSQL's own client and bulk reads get through Weir, a plain relay and pgbouncer, against direct access,
-// all in one run. WEIR_BENCH says for how many seconds each pgbench runs; WEIR_BENCH_ONLY is a pattern of the rows.
+// all in one run, and then with TLS on both sides. WEIR_BENCH says for how many seconds each pgbench runs; WEIR_BENCH_ONLY is a pattern of the rows.
 func TestBenchPostgres(t *testing.T) {
 	if os.Getenv("WEIR_BENCH") == "" {
 		t.Skip("WEIR_BENCH is not set")
 	}
 	needs(t, "pgbench")
-	ways := pgBenchWays(t)
+	ways, db := pgBenchWays(t)
+	pgTable(t, ways, pgBenchWork(t))
+	encrypted := ways[0]
+	encrypted.name, encrypted.ssl = "direct, TLS", "require"
+	authority := filepath.Join(t.TempDir(), "target.pem")
+	if err := os.WriteFile(authority, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: db.CA.Raw}), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	pgTable(t, []pgWay{encrypted, pgRelay(t, encrypted, "tls"), pgWeir(t, encrypted, authority)}, pgBenchWork(t))
+}
+
+// pgTable prints what each way gets of each work.
+func pgTable(t *testing.T, ways []pgWay, jobs []pgJob) {
+	t.Helper()
 	only := regexp.MustCompile(os.Getenv("WEIR_BENCH_ONLY"))
 	var table strings.Builder
 	fmt.Fprint(&table, "\n| work |")
 	for _, w := range ways {
 		fmt.Fprintf(&table, " %s |", w.name)
 	}
-	fmt.Fprint(&table, " weir ÷ direct | weir ÷ relay | CPU of relay · weir |\n|")
+	fmt.Fprint(&table, " Weir ÷ direct | Weir ÷ relay | CPU of relay · Weir |\n|")
 	fmt.Fprintln(&table, strings.Repeat(" --- |", len(ways)+4))
-	for _, work := range pgBenchWork(t) {
+	for _, work := range jobs {
 		if !only.MatchString(work.name) {
 			continue
 		}
@@ -131,7 +184,8 @@ func TestBenchPostgres(t *testing.T) {
 }
 
 // pgBenchWays starts a database and all that stands in front of it. The first is direct, the second a plain relay, the last Weir.
-func pgBenchWays(t *testing.T) []pgWay {
+func pgBenchWays(t *testing.T) ([]pgWay, *gatetest.Postgres) {
+	t.Helper()
 	db := gatetest.StartPostgres(t, "shared_buffers = 256MB", "max_wal_size = 4GB", "autovacuum = off")
 	t.Setenv("HELDPG", pgHeld)
 	db.Exec(t, fmt.Sprintf(pgBenchTables, pgHeld))
@@ -141,31 +195,45 @@ func pgBenchWays(t *testing.T) []pgWay {
 	}
 	ways := []pgWay{direct}
 
-	relay := direct
-	relay.name, relay.port = "Go relay", freePort(t)
-	self := exec.Command(os.Args[0])
-	self.Env = append(os.Environ(), fmt.Sprintf("WEIR_BENCH_RELAY=127.0.0.1:%d 127.0.0.1:%d", relay.port, db.Port))
-	run(t, self)
-	relay.pid = self.Process.Pid
-	ways = append(ways, relay)
-
+	ways = append(ways, pgRelay(t, direct, ""))
 	if b, ok := pgBouncer(t, direct); ok {
 		ways = append(ways, b)
 	}
 
+	return append(ways, pgWeir(t, direct, "")), db
+}
+
+// pgRelay starts a plain relay.
+func pgRelay(t *testing.T, direct pgWay, over string) pgWay {
+	t.Helper()
+	relay := direct
+	relay.name, relay.port = "Go relay", freePort(t)
+	self := exec.Command(os.Args[0])
+	self.Env = append(os.Environ(), fmt.Sprintf("WEIR_BENCH_RELAY=127.0.0.1:%d 127.0.0.1:%d %s", relay.port, direct.port, over))
+	run(t, self)
+	relay.pid = self.Process.Pid
+	return relay
+}
+
+// pgWeir starts the gateway, with TLS on both sides where there is a file with the target's authority.
+func pgWeir(t *testing.T, direct pgWay, authority string) pgWay {
+	t.Helper()
+	clear, host, target := "tls: {off: true}\npostgres: {clear_text: true}", "127.0.0.1", "disable"
+	if authority != "" {
+		clear, host, target = "", "localhost", "{mode: verify-full, ca: '"+authority+"'}"
+	}
 	g := &gateway{dir: t.TempDir()}
 	g.data, g.config = filepath.Join(g.dir, "data"), filepath.Join(g.dir, "weir.yaml")
 	web, port := freePort(t), freePort(t)
 	g.url = fmt.Sprintf("http://127.0.0.1:%d", web)
 	g.write(t, fmt.Sprintf(`data_dir: data
 listen: {web: '127.0.0.1:%d', postgres: '127.0.0.1:%d'}
-tls: {off: true}
-postgres: {clear_text: true}
+%s
 resources:
-- {name: bench, protocol: postgres, address: '127.0.0.1:%d', tls: disable, database: bench, credential: {user: bench, password: {env: HELDPG}}}
+- {name: bench, protocol: postgres, address: '%s:%d', tls: %s, database: bench, credential: {user: bench, password: {env: HELDPG}}}
 grants:
 - {users: [alice], resources: ['*'], for: 12h}
-`, web, port, db.Port))
+`, web, port, clear, host, direct.port, target))
 	cmd := exec.Command(binary, "serve", "--config", g.config)
 	g.log = &buffer{}
 	cmd.Env, cmd.Stderr = os.Environ(), g.log
@@ -180,14 +248,14 @@ grants:
 	})
 	g.weir(t, "users", "add", "alice")
 	key := decode[service.Access](t, g.weir(t, "access", "bench", "--as", "alice", "-o", "json"))
-	w := pgWay{name: "Weir", user: key.Login, password: key.Secret, database: key.Database, port: port, pid: cmd.Process.Pid}
+	w := pgWay{name: "Weir", user: key.Login, password: key.Secret, database: key.Database, port: port, pid: cmd.Process.Pid, ssl: direct.ssl}
 	if conn, err := pgconn.Connect(t.Context(), w.dsn()); err != nil {
 		t.Fatal(err, g.log)
 	} else {
 		_ = conn.Close(context.Background())
 	}
 	t.Logf("weir serves as process %d", w.pid)
-	return append(ways, w)
+	return w
 }
 
 // pgBouncer starts one that pools sessions, where it is installed.

@@ -8,7 +8,7 @@ type SSHRequest struct {
 	Shell   *ShellUse // of exec and line
 	Paths   []string  // files that an sftp or scp operation names, clean and absolute where that can be told
 	Write   bool      // the operation changes files
-	Address string    // host:port of a forwarded connection
+	Address string    // host:port of a forwarded connection; of forwarded-tcpip where the target listens, "*" for all its addresses
 }
 
 // ShellUse is what a shell is told to run. It over-approximates, and says what it cannot tell. Read-only.

@@ -114,7 +114,7 @@ type Resource struct {
 	AskLines bool         `yaml:"ask_lines"` // rules are asked about lines entered in a shell, too
 	Commands []string     `yaml:"commands"`  // the only ones that may be run
 	Env      []string     `yaml:"env"`       // variables that clients may set
-	Forward  []string     `yaml:"forward"`   // local
+	Forward  []string     `yaml:"forward"`   // local, remote
 
 	url  *url.URL
 	line int

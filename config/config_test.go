@@ -140,7 +140,7 @@ func TestOtherProtocols(t *testing.T) {
   accounts: [{user: root, certificate: true}, {user: ops, password: {env: O}}]
   host_keys: {first_use: true}
   shell: false
-  forward: [local]
+  forward: [local, remote]
   allow_opaque: [rsync]
 `
 	c, err := config.Parse("/etc/weir/weir.yaml", []byte(text))
@@ -159,7 +159,7 @@ func TestOtherProtocols(t *testing.T) {
 	}{
 		{pg.Noun().Exceptions, []string{"allow_function_call", "tls:require"}},
 		{local.Noun().Exceptions, nil},
-		{ssh.Noun().Exceptions, []string{"allow_opaque:rsync", "forward:local", "host_keys:first_use"}},
+		{ssh.Noun().Exceptions, []string{"allow_opaque:rsync", "forward:local", "forward:remote", "host_keys:first_use"}},
 	} {
 		if !slices.Equal(x.got, x.want) {
 			t.Errorf("exceptions %q, want %q", x.got, x.want)

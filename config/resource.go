@@ -134,8 +134,8 @@ func (k *checker) ssh(r *Resource, path string) {
 		}
 	}
 	for n, f := range r.Forward {
-		if f != "local" {
-			k.problem(path+".forward["+strconv.Itoa(n)+"]", "what may be forwarded is local (ssh -L, -D)")
+		if f != "local" && f != "remote" {
+			k.problem(path+".forward["+strconv.Itoa(n)+"]", "what may be forwarded is local (ssh -L, -D) and remote (ssh -R)")
 		}
 	}
 	if len(r.credentials()) == 0 {

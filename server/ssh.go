@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,7 +24,8 @@ const sshHostCert = 30 * 24 * time.Hour
 func (g *generation) sshResource(r *resource, c *config.Resource, env environment) error {
 	t := sshgate.Target{
 		Dial: dialSSH(c.Address, sshHandshake), Accounts: make(map[string]sshgate.Auth), AllowCommands: c.Commands, Env: c.Env,
-		NoShell: c.Shell != nil && !*c.Shell, AskLines: c.AskLines, Forward: len(c.Forward) > 0, AllowOpaque: c.AllowOpaque,
+		NoShell: c.Shell != nil && !*c.Shell, AskLines: c.AskLines, AllowOpaque: c.AllowOpaque,
+		Forward: slices.Contains(c.Forward, "local"), RemoteForward: slices.Contains(c.Forward, "remote"),
 	}
 	keys := sshHostKeys{Pinned: c.HostKeys.Pinned, CA: c.HostKeys.CA, KnownHosts: c.HostKeys.KnownHosts}
 	if c.HostKeys.FirstUse {

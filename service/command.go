@@ -48,7 +48,7 @@ func httpCommand(_ context.Context, res *Resource, text string) (*weir.Command, 
 	}}, nil
 }
 
-// sshCommand reads a command line, "sftp get PATH", "sftp put PATH" or "forward HOST:PORT". The account is the resource's own, which no
+// sshCommand reads a command line, "sftp get PATH", "sftp put PATH", "forward HOST:PORT" or "listen HOST:PORT" (ssh -R). The account is the resource's own, which no
 // rule on accounts speaks of here.
 func sshCommand(_ context.Context, _ *Resource, text string) (*weir.Command, error) {
 	text = strings.TrimSpace(text)
@@ -63,6 +63,8 @@ func sshCommand(_ context.Context, _ *Resource, text string) (*weir.Command, err
 		return &weir.Command{Operation: strings.ToUpper(verb), Text: text, SSH: &weir.SSHRequest{Channel: "sftp", Paths: []string{path.Clean(name)}, Write: verb == "put"}}, nil
 	case kind == "forward" && strings.Contains(verb, ":") && name == "":
 		return &weir.Command{Operation: "CONNECT", Text: text, SSH: &weir.SSHRequest{Channel: "direct-tcpip", Address: verb}}, nil
+	case kind == "listen" && strings.Contains(verb, ":") && name == "":
+		return &weir.Command{Operation: "LISTEN", Text: text, SSH: &weir.SSHRequest{Channel: "forwarded-tcpip", Address: verb}}, nil
 	}
 	return &weir.Command{Operation: "EXEC", Text: text, SSH: &weir.SSHRequest{Channel: "exec", Shell: shell.Parse(text)}}, nil
 }

@@ -48,7 +48,12 @@ func (c *conn) sessionChannel(nc ssh.NewChannel) {
 	ch.ctx, ch.cancel = context.WithCancel(c.ctx)
 	c.mu.Lock()
 	c.open[ch] = struct{}{}
+	news := c.news
+	c.news = nil
 	c.mu.Unlock()
+	for _, text := range news {
+		ch.say(text)
+	}
 	begun := false
 	for r := range requests {
 		ok := false

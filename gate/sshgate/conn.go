@@ -40,7 +40,11 @@ type conn struct {
 	tc      ssh.Conn // nil: not connected
 	open    map[*channel]struct{}
 	count   int
-	told    bool // a terminal was told that it is recorded
+	told    bool     // a terminal was told that it is recorded
+	news    []string // told to the next session channel, as there was none
+
+	listening sync.Mutex              // held while the target is asked to listen, and until the client knows
+	listeners map[listenTCP]*listener // what the target listens on for this client; guarded by listening
 }
 
 func newConn(ctx context.Context, h *Handler, sc ssh.Conn, s *session.Session, t *Target, l *login) *conn {
@@ -61,10 +65,11 @@ func (c *conn) run(where string, f func()) {
 
 // serve carries channels until the connection or the session ends, and waits for all that it started.
 func (c *conn) serve(channels <-chan ssh.NewChannel, requests <-chan *ssh.Request) {
+	defer c.endListeners()
 	defer c.group.Wait()
 	defer c.close()
 	c.run("session end", c.watch)
-	c.run("client requests", func() { answerGlobals(requests) })
+	c.run("client requests", func() { c.globals(requests) })
 	c.run("client keepalive", func() { c.keepalive(c.sc) })
 	for nc := range channels {
 		if !c.take() {
@@ -196,20 +201,17 @@ func (c *conn) dial(ctx context.Context) (ssh.Conn, error) {
 	if c.ctx.Err() != nil { // the connection ended meanwhile, and close has not seen this one
 		_ = tc.Close()
 	}
-	c.run("target channels", func() {
-		for nc := range channels {
-			_ = nc.Reject(ssh.Prohibited, "not asked for")
-		}
-	})
+	c.run("target channels", func() { c.targetChannels(tc, channels) })
 	c.run("target requests", func() { answerGlobals(requests) })
 	c.run("target keepalive", func() { c.keepalive(tc) })
 	c.run("target end", func() {
 		_ = tc.Wait()
 		c.mu.Lock()
-		defer c.mu.Unlock()
 		if c.tc == tc {
 			c.tc = nil
 		}
+		c.mu.Unlock()
+		c.lost(tc)
 	})
 	return tc, nil
 }

@@ -19,10 +19,7 @@ func (c *conn) forward(nc ssh.NewChannel) {
 		_ = nc.Reject(ssh.ConnectionFailed, "malformed address")
 		return
 	}
-	address := printable(to.Host) + ":" + strconv.FormatUint(uint64(to.Port), 10)
-	if strings.Contains(to.Host, ":") {
-		address = "[" + printable(to.Host) + "]:" + strconv.FormatUint(uint64(to.Port), 10)
-	}
+	address := hostPort(to.Host, to.Port)
 	cmd := c.command("CONNECT", "direct-tcpip", address)
 	cmd.SSH.Address = address
 	if !c.target.Forward || c.target.ExecOnly || c.limits.noForwarding {
@@ -39,6 +36,18 @@ func (c *conn) forward(nc ssh.NewChannel) {
 	}
 	err = x.Forward(func(ctx context.Context) error { return c.tunnel(ctx, x, nc) })
 	x.End(err)
+}
+
+// hostPort is an address as policy matches it. A host that is "" stands for all addresses (RFC 4254, section 7.1) and reads "*".
+func hostPort(host string, port uint32) string {
+	host = printable(host)
+	switch {
+	case host == "":
+		host = "*"
+	case strings.Contains(host, ":"):
+		host = "[" + host + "]"
+	}
+	return host + ":" + strconv.FormatUint(uint64(port), 10)
 }
 
 // publicText is what a client reads of an error.
@@ -62,12 +71,18 @@ func (c *conn) tunnel(ctx context.Context, x *session.Exchange, nc ssh.NewChanne
 		_ = nc.Reject(ssh.ConnectionFailed, "weir: the target cannot connect there")
 		return weir.NewError(weir.Unavailable, "the target cannot connect there", err)
 	}
-	defer func() { _ = tch.Close() }()
 	ch, clientRequests, err := nc.Accept()
 	if err != nil {
+		_ = tch.Close()
 		return err
 	}
-	defer func() { _ = ch.Close() }()
+	return c.splice(x, ch, clientRequests, tch, targetRequests)
+}
+
+// splice carries bytes between a channel of the client's and one of the target's until both directions have ended, and closes both. What the
+// client gets has been masked and recorded, what it sends has been recorded.
+func (c *conn) splice(x *session.Exchange, ch ssh.Channel, clientRequests <-chan *ssh.Request, tch ssh.Channel, targetRequests <-chan *ssh.Request) error {
+	defer func() { _, _ = tch.Close(), ch.Close() }()
 	gone := make(chan struct{})
 	c.run("tunnel target", func() { defer close(gone); ssh.DiscardRequests(targetRequests) })
 	c.run("tunnel client", func() {

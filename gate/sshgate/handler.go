@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -65,6 +66,9 @@ const (
 	OpaqueFiles = "files" // files in SFTP and SCP that are no text
 )
 
+// opaqueKinds are all there are, in the order in which they are listed to people.
+var opaqueKinds = [...]string{OpaqueRsync, OpaqueGit, OpaquePipe, OpaqueFiles}
+
 // Target is an SSH resource's far end. Make it with NewTarget; it is immutable from then on. A hand-made one refuses.
 type Target struct {
 	// Dial connects and shakes hands as config says, within a time of its own. Required.
@@ -85,6 +89,8 @@ type Target struct {
 	Env []string
 	// Forward lets clients open connections from the target (direct-tcpip). Each is decided and recorded.
 	Forward bool
+	// RemoteForward lets clients have the target listen for them (tcpip-forward). The listening and each connection are decided and recorded.
+	RemoteForward bool
 	// AskLines decides on each line entered in a shell. It is a nudge, not a control.
 	AskLines bool
 	// AllowOpaque lists kinds of payload. Whoever fills it must also put it into the resource's Exceptions.
@@ -123,8 +129,8 @@ func NewTarget(t Target) (*Target, error) {
 		t.env = append(t.env, g)
 	}
 	for _, k := range t.AllowOpaque {
-		if !slices.Contains([]string{OpaqueRsync, OpaqueGit, OpaquePipe, OpaqueFiles}, k) {
-			return nil, fmt.Errorf("allow_opaque: %q is none of rsync, git, pipe, files", k)
+		if !slices.Contains(opaqueKinds[:], k) {
+			return nil, fmt.Errorf("allow_opaque: %q is none of %s", k, strings.Join(opaqueKinds[:], ", "))
 		}
 	}
 	t.Accounts, t.AllowOpaque = maps.Clone(t.Accounts), slices.Clone(t.AllowOpaque)

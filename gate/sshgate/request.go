@@ -36,6 +36,11 @@ type (
 		OriginHost string
 		OriginPort uint32
 	}
+	listenTCP struct { // tcpip-forward and cancel-tcpip-forward, 7.1
+		Host string
+		Port uint32
+	}
+	listenReply struct{ Port uint32 } // 7.1, when port 0 was asked for
 )
 
 // Sizes of what a client may send along with requests.

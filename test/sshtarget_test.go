@@ -10,7 +10,9 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -45,6 +47,7 @@ type sshTarget struct {
 	fingerprint     string
 	log             *buffer
 	cmd             *exec.Cmd
+	as              *syscall.Credential // whom the server runs as; nil: who runs the tests
 }
 
 func runTool(t *testing.T, name string, args ...string) {
@@ -57,6 +60,16 @@ func runTool(t *testing.T, name string, args ...string) {
 // startSSHD starts an OpenSSH server on a port of its own. authorized is what may log in; more are lines of its configuration.
 func startSSHD(t *testing.T, authorized string, more ...string) *sshTarget {
 	t.Helper()
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return startSSHDOf(t, me, authorized, more...)
+}
+
+// startSSHDOf starts a server that runs as an account, which is the only one that can log in there unless it is root's.
+func startSSHDOf(t *testing.T, account *user.User, authorized string, more ...string) *sshTarget {
+	t.Helper()
 	sshd, err := exec.LookPath("sshd")
 	if err != nil {
 		if sshd = "/usr/sbin/sshd"; !exists(sshd) {
@@ -64,13 +77,16 @@ func startSSHD(t *testing.T, authorized string, more ...string) *sshTarget {
 		}
 	}
 	needs(t, "ssh")
-	me, err := user.Current()
-	if err != nil {
-		t.Fatal(err)
+	s := &sshTarget{dir: t.TempDir(), user: account.Username, port: freePort(t), log: &buffer{}}
+	if strconv.Itoa(os.Getuid()) != account.Uid {
+		if s.dir, err = os.MkdirTemp("", "weir-sshd-"); err != nil { // below none that only its owner may enter
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = os.RemoveAll(s.dir) })
+		s.as = credentialOf(t, account)
 	}
-	s := &sshTarget{dir: t.TempDir(), user: me.Username, port: freePort(t), log: &buffer{}}
 	s.home = filepath.Join(s.dir, "home")
-	if me.Uid == "0" {
+	if account.Uid == "0" {
 		_ = os.MkdirAll("/run/sshd", 0o755)
 	}
 	for name, text := range sshFilesOfTarget {
@@ -103,6 +119,47 @@ SetEnv DB_PASSWORD=CANARYsshVariable4Jd8 HOME_OF_TEST=%[3]s
 	return s
 }
 
+// unprivileged is an account other than root that can log in: who runs the tests, or one of the system's that has a shell. The test skips where there
+// is none, unless everything must be there.
+func unprivileged(t *testing.T) *user.User {
+	t.Helper()
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if me.Uid != "0" {
+		return me
+	}
+	accounts, _ := os.ReadFile("/etc/passwd")
+	for line := range strings.Lines(string(accounts)) {
+		f := strings.Split(strings.TrimSpace(line), ":")
+		if len(f) < 7 || f[2] == "0" || !strings.HasSuffix(f[6], "sh") || !exists(f[6]) || !exists(f[5]) {
+			continue
+		}
+		if u, err := user.Lookup(f[0]); err == nil {
+			return u
+		}
+	}
+	if os.Getenv("WEIR_REQUIRE_SERVERS") != "" {
+		t.Fatal("no account but root has a shell and a home; make one, or run the tests as another than root")
+	}
+	t.Skip("no account but root has a shell and a home")
+	return nil
+}
+
+func credentialOf(t *testing.T, account *user.User) *syscall.Credential {
+	t.Helper()
+	uid, err := strconv.ParseUint(account.Uid, 10, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gid, err := strconv.ParseUint(account.Gid, 10, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+}
+
 func (s *sshTarget) newHostKey(t *testing.T) {
 	t.Helper()
 	key := filepath.Join(s.dir, "host_key")
@@ -123,6 +180,14 @@ func (s *sshTarget) serve(t *testing.T, sshd string) {
 	t.Helper()
 	s.cmd = exec.Command(sshd, "-D", "-e", "-f", filepath.Join(s.dir, "sshd_config"))
 	s.cmd.Stderr = s.log
+	if s.as != nil {
+		s.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.as}
+		if err := filepath.WalkDir(s.dir, func(path string, _ os.DirEntry, err error) error {
+			return errors.Join(err, os.Chown(path, int(s.as.Uid), int(s.as.Gid)))
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

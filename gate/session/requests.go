@@ -9,7 +9,8 @@ import (
 	"weir"
 )
 
-var errWithdrawn = errors.New("withdrawn by the client")
+// ErrWithdrawn is the cause that engines cancel the context of a held command with whose client wants it no more.
+var ErrWithdrawn = errors.New("withdrawn by the client")
 
 // Requests is the way of a framed client's requests. Only Pump makes a usable one.
 type Requests struct {
@@ -226,9 +227,6 @@ func (r *Requests) hold(cmd *weir.Command, text string, v weir.Verdict) (weir.Ve
 	defer p.mu.Lock()
 	gone := p.watch(ctx, cancel)
 	v, grant, err := p.s.approve(ctx, &held, text, v)
-	if err != nil && errors.Is(context.Cause(ctx), errWithdrawn) {
-		err = &weir.Denied{Kind: weir.DeniedUnapproved, Rule: v.Rule, Reason: "the request was withdrawn while it waited for approval", Err: errWithdrawn}
-	}
 	p.s.setHold(nil)
 	cancel(nil)
 	gone()

@@ -171,6 +171,9 @@ func (s *Session) permit(ctx context.Context, cmd *weir.Command, text string) (w
 // approve holds, and decides again. A nil error means that the command may pass.
 func (s *Session) approve(ctx context.Context, cmd *weir.Command, text string, v weir.Verdict) (weir.Verdict, weir.Grant, error) {
 	grant, err := s.hold(ctx, cmd, text, &v)
+	if err != nil && errors.Is(context.Cause(ctx), ErrWithdrawn) {
+		err = &weir.Denied{Kind: weir.DeniedUnapproved, Rule: v.Rule, Reason: "the request was withdrawn while it waited for approval", Err: ErrWithdrawn}
+	}
 	if err != nil {
 		return v, grant, err
 	}
@@ -426,7 +429,7 @@ func (s *Session) Withdraw() bool {
 	if s.waits == nil {
 		return false
 	}
-	s.waits(errWithdrawn)
+	s.waits(ErrWithdrawn)
 	return true
 }
 

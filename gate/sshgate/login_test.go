@@ -64,3 +64,42 @@ func TestLogin(t *testing.T) {
 		})
 	}
 }
+
+// TestCertificateForAnotherPrincipal shows certificates whose key id means alice and whose principal is somebody else.
+func TestCertificateForAnotherPrincipal(t *testing.T) {
+	ca, _ := newKey(t)
+	b := newBed(t, targetOf(t, startSSHD(t, nil)), sshgate.Options{UserCA: func() []ssh.PublicKey { return []ssh.PublicKey{ca.PublicKey()} }})
+	for _, c := range []struct {
+		name       string
+		principals []string
+		in         bool
+	}{
+		{"the user's own", []string{"alice"}, true},
+		{"another's", []string{"mallory"}, false},
+		{"the account's", []string{"root"}, false},
+		{"another letter case", []string{"Alice"}, false},
+		{"two", []string{"alice", "mallory"}, false},
+		{"none, which would be for everybody", nil, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			own, _ := newKey(t)
+			cert := &ssh.Certificate{
+				Key: own.PublicKey(), CertType: ssh.UserCert, KeyId: "weir:usr_1:crd_1", ValidPrincipals: c.principals, Serial: 1,
+				ValidAfter: uint64(time.Now().Add(-time.Hour).Unix()), ValidBefore: uint64(time.Now().Add(time.Hour).Unix()),
+			}
+			if err := cert.SignCert(rand.Reader, ca); err != nil {
+				t.Fatal(err)
+			}
+			s, err := ssh.NewCertSigner(cert, own)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := b.client("web-1", ssh.PublicKeys(s)); (err == nil) != c.in {
+				t.Errorf("got %v", err)
+			}
+			if n := len(b.gate.Live()); !c.in && n > 1 { // that of the first case may live on
+				t.Errorf("%d sessions live", n)
+			}
+		})
+	}
+}

@@ -284,18 +284,24 @@ func (h *Handler) copy(src io.Reader, to func(p []byte) error) error {
 
 // input carries what the client sends, recorded first, until it ends. The end of input is passed on, too.
 func (r *running) input(typed *typing) {
-	err := r.ch.c.h.copy(r.ch.ch, func(p []byte) error { return r.send(p, typed) })
-	if d := (*weir.Denied)(nil); errors.As(err, &d) {
-		r.ch.say(refusal(d))
-	}
-	if err != nil {
-		_ = r.tch.Close()
+	if r.stopOn(r.ch.c.h.copy(r.ch.ch, func(p []byte) error { return r.send(p, typed) })) {
 		return
 	}
 	if typed != nil {
 		typed.leave()
 	}
 	_ = r.tch.CloseWrite()
+}
+
+// stopOn ends the program when the client's input fails, which the client is told of if it was refused.
+func (r *running) stopOn(err error) bool {
+	if d := (*weir.Denied)(nil); errors.As(err, &d) {
+		r.ch.say(refusal(d))
+	}
+	if err != nil {
+		_ = r.tch.Close()
+	}
+	return err != nil
 }
 
 func (r *running) send(p []byte, typed *typing) error {

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
 
 	"weir"
+	"weir/gate/session"
 )
 
 const (
@@ -18,6 +20,8 @@ const (
 	// echoWait is how long the target may take to show what was typed.
 	echoWait  = 150 * time.Millisecond
 	interrupt = 0x03
+	// maxAhead is how much may be typed while a line is held, in bytes. Behind that the client waits.
+	maxAhead = 64 << 10
 )
 
 // typing puts together the lines that are entered at a terminal, from the keys that were pressed. A line that the target did not
@@ -27,7 +31,9 @@ type typing struct {
 	r   *running
 	ask bool
 
-	// Owned by the goroutine that reads the client.
+	turn sync.Mutex // held while what was typed is worked on; guards all down to held
+	held *heldLine  // nil: no line is held
+
 	line   []byte // as edited
 	raw    []byte // as pressed, not recorded yet
 	escape escape
@@ -36,6 +42,14 @@ type typing struct {
 	mu     sync.Mutex
 	expect []byte        // typed and not shown yet
 	shown  chan struct{} // holds one when expect became empty
+}
+
+// heldLine is a line that waits for an approval, and what is typed meanwhile.
+type heldLine struct {
+	cancel context.CancelCauseFunc
+	ahead  []byte        // typed since, nothing of it looked at yet
+	out    bool          // ^C: the line is not to run
+	over   chan struct{} // closed when ahead has been worked on
 }
 
 // escape is where in a key's control sequence the input stands.
@@ -51,8 +65,35 @@ func newTyping(r *running, p program) *typing {
 	return &typing{r: r, ask: r.ch.c.target.AskLines && p.request == "shell", shown: make(chan struct{}, 1)}
 }
 
-// send passes on what was typed. What stands before the end of a line goes at once, the end when the line is allowed.
+// send passes on what was typed. While a line is held it keeps that, and looks for ^C only.
 func (t *typing) send(p []byte) error {
+	t.turn.Lock()
+	h := t.held
+	for h != nil && len(h.ahead)+len(p) > maxAhead {
+		t.turn.Unlock()
+		select {
+		case <-h.over:
+		case <-t.r.ch.ctx.Done():
+			return io.ErrClosedPipe
+		}
+		t.turn.Lock()
+		h = t.held
+	}
+	defer t.turn.Unlock()
+	if h == nil {
+		return t.work(p)
+	}
+	if i := bytes.IndexByte(p, interrupt); i >= 0 { // as a terminal does: what was typed before it is forgotten
+		h.out = true
+		h.ahead, p = h.ahead[:0], p[i+1:]
+		h.cancel(session.ErrWithdrawn)
+	}
+	h.ahead = append(h.ahead, p...)
+	return nil
+}
+
+// work passes on what was typed. What stands before the end of a line goes at once, the end when the line is allowed. turn is held.
+func (t *typing) work(p []byte) error {
 	for len(p) > 0 {
 		i := bytes.IndexAny(p, "\r\n")
 		part := p
@@ -77,6 +118,10 @@ func (t *typing) send(p []byte) error {
 			return err
 		}
 		p = p[i+1:]
+		if t.held != nil {
+			t.held.ahead = append(t.held.ahead, p...)
+			return nil
+		}
 	}
 	return nil
 }
@@ -179,10 +224,20 @@ func (t *typing) settle(end []byte) error {
 	return t.r.keep(keep)
 }
 
-// leave records the rest.
-func (t *typing) leave() { _ = t.settle(nil) }
+// leave waits for a held line and records the rest.
+func (t *typing) leave() {
+	t.turn.Lock()
+	for t.held != nil {
+		over := t.held.over
+		t.turn.Unlock()
+		<-over
+		t.turn.Lock()
+	}
+	defer t.turn.Unlock()
+	_ = t.settle(nil)
+}
 
-// enter ends a line. A line that is refused is wiped by an interrupt, and the shell lives on.
+// enter ends a line. One that is refused is wiped, and the shell lives on.
 func (t *typing) enter(end []byte) error {
 	line, long := string(t.line), t.long
 	t.line, t.long = t.line[:0], false
@@ -197,7 +252,11 @@ func (t *typing) enter(end []byte) error {
 		_, err := t.r.tch.Write(end)
 		return err
 	}
-	err := t.allow(line, long, end)
+	return t.refused(t.allow(line, long, end))
+}
+
+// refused wipes a line that was refused by an interrupt.
+func (t *typing) refused(err error) error {
 	var d *weir.Denied
 	if !errors.As(err, &d) || d.Kind == weir.DeniedSession {
 		return err
@@ -207,7 +266,7 @@ func (t *typing) enter(end []byte) error {
 	return err
 }
 
-// allow asks about a line and ends it when it may run.
+// allow asks about a line and ends it when it may run. One that is held is left to a goroutine of its own, so that ^C is read.
 func (t *typing) allow(line string, long bool, end []byte) error {
 	ch := t.r.ch
 	cmd := ch.c.command("LINE", "line", line)
@@ -219,17 +278,69 @@ func (t *typing) allow(line string, long bool, end []byte) error {
 			Kind: weir.DeniedRequest, Reason: "refused: the line is too long to be looked at", Hint: "put it into a file, or shorten it",
 		})
 	}
+	ctx, cancel := context.WithCancelCause(ch.ctx)
+	held, first := make(chan struct{}), sync.Once{}
 	cmd.Held = func(id weir.RequestID) {
-		ch.say("held for approval as " + string(id) + "; it runs once approved, and closing the connection withdraws it")
+		ch.say("held for approval as " + string(id) + "; it runs once approved, and ^C or closing the connection withdraws it")
+		first.Do(func() { close(held) })
 	}
-	x, err := ch.c.session.Ask(ch.ctx, cmd)
-	if err != nil {
+	asked := make(chan permission, 1)
+	ch.c.run("line", func() {
+		defer close(asked) // a panic refuses
+		x, err := ch.c.session.Ask(ctx, cmd)
+		asked <- permission{x, err}
+	})
+	select {
+	case p := <-asked:
+		defer cancel(nil)
+		return t.finish(p, end)
+	case <-held:
+	}
+	h := &heldLine{cancel: cancel, over: make(chan struct{})}
+	t.held = h
+	end = bytes.Clone(end)
+	ch.c.run("held line", func() {
+		defer close(h.over)
+		defer cancel(nil)
+		p := <-asked
+		t.turn.Lock()
+		defer t.turn.Unlock()
+		t.held = nil
+		t.r.stopOn(t.decided(h, p, end))
+	})
+	return nil
+}
+
+// permission is the answer about a line.
+type permission struct {
+	x   *session.Exchange
+	err error
+}
+
+// decided ends a line that was held, and goes on with what was typed meanwhile. turn is held.
+func (t *typing) decided(h *heldLine, p permission, end []byte) error {
+	if h.out && p.err == nil { // it was approved at the last moment
+		p.x.End(session.ErrWithdrawn)
+		p = permission{err: &weir.Denied{Kind: weir.DeniedUnapproved, Reason: "the request was withdrawn while it waited for approval"}}
+	}
+	if err := t.refused(t.finish(p, end)); err != nil {
 		return err
 	}
-	err = x.Forward(func(context.Context) error {
+	return t.work(h.ahead)
+}
+
+// finish ends the line.
+func (t *typing) finish(p permission, end []byte) error {
+	if p.err != nil {
+		return p.err
+	}
+	if p.x == nil {
+		return io.ErrClosedPipe
+	}
+	err := p.x.Forward(func(context.Context) error {
 		_, err := t.r.tch.Write(end)
 		return err
 	})
-	x.End(err)
+	p.x.End(err)
 	return err
 }

@@ -8,6 +8,9 @@ type SSHRequest struct {
 	Shell   *ShellUse // of exec and line
 	Paths   []string  // files that an sftp or scp operation names, clean and absolute where that can be told
 	Write   bool      // the operation changes files
+	// Reads are files, or trees of them, whose content a sftp operation with another verb reads as well or gives another name: it is decided on as GET
+	// of them, too.
+	Reads []string
 	Address string    // host:port of a forwarded connection; of forwarded-tcpip where the target listens, "*" for all its addresses
 }
 

@@ -66,7 +66,7 @@ type fileHost struct{ files *sshgate.Files }
 
 // Begin implements transfer.Host.
 func (h fileHost) Begin(ctx context.Context, op transfer.Op) (transfer.Exchange, error) {
-	x, err := h.files.Begin(ctx, sshgate.FileOp{Name: op.Name, Paths: op.Paths, Write: op.Write, Flags: op.Flags})
+	x, err := h.files.Begin(ctx, sshgate.FileOp{Name: op.Name, Paths: op.Paths, Write: op.Write, Reads: op.Reads, Flags: op.Flags})
 	if err != nil {
 		h.files.Tell(transfer.Refusal(err))
 		return nil, err

@@ -28,6 +28,7 @@ type FileOp struct {
 	Paths []string // as the client spelled them
 	Clean []string // as policy matches them: absolute where that can be told; nil takes Paths
 	Write bool     // it changes files
+	Reads []string // files, or trees of them, that it reads as well or gives another name; as Paths
 	Flags string   // an approval is bound to them, too
 }
 
@@ -61,7 +62,7 @@ func (f *Files) Begin(ctx context.Context, op FileOp) (*session.Exchange, error)
 	cmd.Held = func(id weir.RequestID) {
 		f.Tell("held for approval as " + string(id) + "; it goes on once approved, and closing this withdraws it")
 	}
-	cmd.SSH.Paths, cmd.SSH.Write = op.Clean, op.Write
+	cmd.SSH.Paths, cmd.SSH.Write, cmd.SSH.Reads = op.Clean, op.Write, cleanPaths(op.Reads)
 	if f.ch.c.h.opt.Files == nil {
 		return nil, f.ch.c.session.Refuse(ctx, cmd, &weir.Denied{Kind: weir.DeniedByRule, Reason: "refused: this resource transfers no files"})
 	}

@@ -85,10 +85,8 @@ func (c *conn) splice(x *session.Exchange, ch ssh.Channel, clientRequests <-chan
 	defer func() { _, _ = tch.Close(), ch.Close() }()
 	gone := make(chan struct{})
 	c.run("tunnel target", func() { defer close(gone); ssh.DiscardRequests(targetRequests) })
-	c.run("tunnel client", func() {
-		ssh.DiscardRequests(clientRequests)
-		_ = tch.Close()
-	})
+	left := make(chan struct{})
+	c.run("tunnel client", func() { defer close(left); ssh.DiscardRequests(clientRequests) })
 	opaque := weir.Shape{Format: weir.FormatOpaque}
 	in, err := x.CommandBody(opaque)
 	if err != nil {
@@ -102,12 +100,15 @@ func (c *conn) splice(x *session.Exchange, ch ssh.Channel, clientRequests <-chan
 	defer r.close()
 	sent := make(chan struct{})
 	c.run("tunnel up", func() {
-		defer close(sent)
-		if c.h.copy(ch, func(p []byte) error { return r.send(p, nil) }) != nil {
-			_ = tch.Close()
-			return
+		err := c.h.copy(ch, func(p []byte) error { return r.send(p, nil) })
+		if err == nil {
+			_ = tch.CloseWrite()
 		}
-		_ = tch.CloseWrite()
+		close(sent)
+		if err == nil {
+			<-left // what the client had sent when it closed has been passed on
+		}
+		_ = tch.Close()
 	})
 	q := newQuiet(w, c.h.opt.Quiet)
 	err = c.h.copy(tch, func(p []byte) error { _, err := q.Write(p); return err })

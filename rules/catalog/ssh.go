@@ -105,7 +105,20 @@ func (c *Catalog) MatchSSH(r *weir.SSHRequest) []*Entry {
 			c.file(name, add)
 		}
 	}
+	for _, name := range r.Reads {
+		c.file(name, add)
+		for _, e := range c.ssh.files {
+			if e.below(name) {
+				add(e)
+			}
+		}
+	}
 	return hits
+}
+
+// below reports whether the entry speaks of a file below name by what name is.
+func (e *Entry) below(name string) bool {
+	return slices.ContainsFunc(e.paths, func(p glob.Path) bool { return p.Below(name) })
 }
 
 func (c *Catalog) file(name string, add func(*Entry)) {
@@ -145,6 +158,11 @@ func (e *Entry) Touched(r *weir.SSHRequest) (commands []*weir.ShellCommand, file
 	for _, name := range slices.Concat(all, r.Paths) {
 		if slices.ContainsFunc(e.paths, func(p glob.Path) bool { return p.MatchFold(name) || shell.MayName(p.String(), name) }) {
 			files = append(files, name)
+		}
+	}
+	for _, name := range r.Reads {
+		if !slices.Contains(files, name) && e.below(name) {
+			files = append(files, strings.TrimSuffix(name, "/")+"/**") // which only a pattern of all below it names
 		}
 	}
 	return commands, files

@@ -88,6 +88,45 @@ func (p *Path) Match(path string) bool { return p.match(path, false) }
 // MatchFold reports whether the whole path matches without regard to letter case.
 func (p *Path) MatchFold(path string) bool { return p.match(path, true) }
 
+// Below reports whether a path below dir, without regard to letter case, may match by what dir is: one that would not match, or not surely, if dir
+// had another name. A pattern of which a leading "**" takes all of dir matches whatever it is called, and does not count.
+func (p *Path) Below(dir string) bool {
+	dir = strings.Trim(dir, "/")
+	free := len(p.segs) > 0 && p.segs[0].kind == deep
+	at := make([]bool, len(p.segs)+1) // segments of the pattern that may be compared next
+	at[0] = true
+	for {
+		for i := range p.segs { // a ** may stand for nothing
+			at[i+1] = at[i+1] || at[i] && p.segs[i].kind == deep
+		}
+		if dir == "" {
+			break
+		}
+		part, rest, _ := strings.Cut(dir, "/")
+		next := make([]bool, len(at))
+		for i := range p.segs {
+			switch s := &p.segs[i]; {
+			case !at[i]:
+			case s.kind == deep:
+				next[i] = true
+			case s.match(part, true):
+				next[i+1] = true
+			}
+		}
+		at, dir = next, rest
+	}
+	from := 0
+	if free {
+		from = 2 // neither in the ** nor right behind it
+	}
+	for i := from; i < len(p.segs); i++ {
+		if at[i] {
+			return true
+		}
+	}
+	return false
+}
+
 // Key returns the longest segment without wildcards, folded, for indexing: a path matches only if one of
 // its segments, folded, equals it. ok is false when every segment holds a wildcard.
 func (p *Path) Key() (key string, ok bool) {

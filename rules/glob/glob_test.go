@@ -81,3 +81,26 @@ func FuzzPath(f *testing.F) {
 		}
 	})
 }
+
+func TestBelow(t *testing.T) {
+	for _, c := range []struct {
+		pattern, dir string
+		want         bool
+	}{
+		{"/etc/shadow", "/etc", true}, {"/etc/shadow", "/", true}, {"/etc/shadow", "/ETC/", true}, {"/etc/shadow", "/etc/shadow", false}, {"/etc/shadow", "/srv", false},
+		{"/etc/shadow", "/etc/ssh", false}, {"/srv/vault/**", "/srv", true}, {"/srv/vault/**", "/srv/vault/a", true}, {"/srv/*/x", "/srv/a", true}, {"/srv/*/x", "/srv/a/b", false},
+		{"/srv/**/x", "/srv/a/b", true}, {"**/.env", "/srv/app", false}, {"**/.env", "/", false}, {"**/.aws/credentials", "/home/a/.aws", true}, {"**/.aws/credentials", "/home/a", false},
+		{"**/.kube/**", "/home/a/.kube", true}, {"**/.kube/**", "/home/a", false}, {"**/a/b/c", "/x/a/b", true}, {"**/a/b/c", "/x/a/a", true}, {"**", "/x", false}, {"/proc/*/environ", "/proc/1", true},
+	} {
+		p, err := glob.CompilePath(c.pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Below(c.dir); got != c.want {
+			t.Errorf("%s below %s: %v", c.pattern, c.dir, got)
+		}
+	}
+	if new(glob.Path).Below("/") {
+		t.Error("the zero value matches")
+	}
+}

@@ -307,10 +307,15 @@ func (c *compiled) operation(s *subject) match {
 	if len(c.Match.Operations) == 0 {
 		return yes
 	}
-	if s.cmd.SQL == nil {
-		return when(c.hasOperation(s.cmd.Operation))
-	}
 	all := c.Then == weir.Allow
+	if s.cmd.SQL == nil {
+		own := c.hasOperation(s.cmd.Operation)
+		if s.cmd.SSH == nil || len(s.cmd.SSH.Reads) == 0 {
+			return when(own)
+		}
+		read := c.hasOperation(readOperation)
+		return when(own && read || !all && (own || read))
+	}
 	if all && (s.unclear || s.dynamic) {
 		return no
 	}

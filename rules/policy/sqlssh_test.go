@@ -362,3 +362,42 @@ func TestDecideAllocates(t *testing.T) {
 		t.Errorf("%v allocations for a clean statement", n)
 	}
 }
+
+// TestReadsAreDecidedAsGET: an operation that reads beside what it is called, or gives files another name, is decided on as both.
+func TestReadsAreDecidedAsGET(t *testing.T) {
+	p := compile(t, policy.Config{Rules: []policy.Rule{
+		{Name: "no-get", Match: policy.Match{Operations: []string{"GET"}, Paths: []string{"/srv/vault/**"}}, Then: weir.Deny},
+		{Name: "no-put", Match: policy.Match{Operations: []string{"PUT"}, Paths: []string{"/srv/fixed/**"}}, Then: weir.Deny},
+		{Name: "all", Match: policy.Match{Paths: []string{"/srv/closed/**"}}, Then: weir.Deny},
+		{Name: "upload", Match: policy.Match{Operations: []string{"PUT"}, Paths: []string{"/etc/ssl/private/**"}}, Then: weir.Allow},
+		{Name: "both", Match: policy.Match{Operations: []string{"PUT", "GET"}, Paths: []string{"/etc/ssl/private/both.key"}}, Then: weir.Allow},
+		{Name: "tree", Match: policy.Match{Operations: []string{"RENAME", "GET"}, Paths: []string{"/home/*/.aws/**"}}, Then: weir.Allow},
+	}})
+	for _, c := range []struct {
+		op           string
+		paths, reads []string
+		rule         string
+	}{
+		{"PUT", []string{"/srv/vault/a"}, nil, "default"},
+		{"PUT", []string{"/srv/vault/a"}, []string{"/srv/vault/a"}, "no-get"},
+		{"PUT", []string{"/srv/fixed/a"}, []string{"/srv/fixed/a"}, "no-put"},
+		{"RENAME", []string{"/srv/vault/a", "/tmp/a"}, []string{"/srv/vault/a"}, "no-get"},
+		{"RENAME", []string{"/tmp/a", "/srv/vault/a"}, []string{"/tmp/a"}, "default"},
+		{"RENAME", []string{"/srv", "/tmp/a"}, []string{"/srv"}, "no-get"},
+		{"RENAME", []string{"/srv/fixed", "/tmp/a"}, []string{"/srv/fixed"}, "default"},
+		{"SYMLINK", []string{"/", "/tmp/a"}, []string{"/"}, "no-get"},
+		{"LINK", []string{"/srv/closed/a", "/tmp/a"}, []string{"/srv/closed/a"}, "all"},
+		{"SYMLINK", []string{"/etc", "/tmp/a"}, []string{"/etc"}, "catalog:ssh-shadow"},
+		{"SYMLINK", []string{"/home/a", "/tmp/a"}, []string{"/home/a"}, "default"},
+		{"RENAME", []string{"/opt/.aws", "/tmp/a"}, []string{"/opt/.aws"}, "catalog:ssh-credential-files"},
+		{"RENAME", []string{"/home/a/.aws", "/home/a/.aws/old"}, []string{"/home/a/.aws"}, "tree"},
+		{"PUT", []string{"/etc/ssl/private/a.key"}, nil, "upload"},
+		{"PUT", []string{"/etc/ssl/private/a.key"}, []string{"/etc/ssl/private/a.key"}, "catalog:ssh-private-keys"},
+		{"PUT", []string{"/etc/ssl/private/both.key"}, []string{"/etc/ssl/private/both.key"}, "both"},
+	} {
+		cmd := &weir.Command{Operation: c.op, Text: "x", SSH: &weir.SSHRequest{Channel: "sftp", Paths: c.paths, Write: true, Reads: c.reads}}
+		if v := p.Decide(alice, web, cmd); v.Rule != c.rule {
+			t.Errorf("%s %v reading %v: %+v, want %s", c.op, c.paths, c.reads, v, c.rule)
+		}
+	}
+}

@@ -9,6 +9,9 @@ import (
 	"weir/rules/shell"
 )
 
+// readOperation is what reading a file by sftp or scp is called.
+const readOperation = "GET"
+
 // sshMatch are the compiled keys of Match for SSH.
 type sshMatch struct {
 	commands            []shell.Pattern
@@ -74,14 +77,24 @@ func (c *compiled) path(s *subject) match {
 	if c.Then == weir.Allow {
 		return when(!s.unclear && !s.dynamic && len(files)+len(s.cmd.SSH.Paths) > 0 && c.namesAll(files) && c.namesAll(s.cmd.SSH.Paths))
 	}
-	for _, list := range [][]string{files, s.cmd.SSH.Paths} {
-		for _, f := range list {
-			if c.namesFile(f) {
-				return yes
-			}
+	named, reads := s.cmd.SSH.Paths, s.cmd.SSH.Reads
+	if len(c.Match.Operations) > 0 { // it speaks of what its operations are done to
+		if len(reads) > 0 && !c.hasOperation(s.cmd.Operation) {
+			named = nil
+		}
+		if !c.hasOperation(readOperation) {
+			reads = nil
 		}
 	}
+	if slices.ContainsFunc(files, c.namesFile) || slices.ContainsFunc(named, c.namesFile) || slices.ContainsFunc(reads, c.namesTree) {
+		return yes
+	}
 	return c.orMaybe(no, s)
+}
+
+// namesTree reports whether a file, or one below it, is named by what it is called.
+func (c *compiled) namesTree(f string) bool {
+	return c.namesFile(f) || slices.ContainsFunc(c.paths, func(p glob.Path) bool { return p.Below(f) })
 }
 
 func (c *compiled) namesFile(f string) bool {

@@ -42,13 +42,18 @@ func (s *session) extended(ctx context.Context, id uint32, f *fields) {
 	}
 	r := pathRequest{id: id, kind: typeExtended, ext: name, payload: appendString(nil, name)}
 	path := f.path()
-	r.op.Paths = []string{path}
-	r.payload = appendString(r.payload, path)
+	r.op.Paths = []string{s.absolute(path)}
+	if name == extExpandPath || name == extHome {
+		r.payload = appendString(r.payload, path)
+	} else {
+		r.payload = appendString(r.payload, s.plain(path))
+	}
 	switch name {
 	case extPosixRename, extHardlink:
 		other := f.path()
-		r.op.Paths = append(r.op.Paths, other)
-		r.payload = appendString(r.payload, other)
+		r.op.Reads = r.op.Paths
+		r.op.Paths = []string{r.op.Paths[0], s.absolute(other)}
+		r.payload = appendString(r.payload, s.plain(other))
 		r.op.Name, r.op.Write = "rename", true
 		if name == extHardlink {
 			r.op.Name = "link"
@@ -59,7 +64,8 @@ func (s *session) extended(ctx context.Context, id uint32, f *fields) {
 	case extStatvfs:
 		r.op.Name, r.want = "statvfs", typeExtendedReply
 	case extExpandPath:
-		r.op.Name, r.want = "realpath", typeName
+		r.op = transfer.Op{Name: "realpath", Paths: []string{path}} // it may begin with ~
+		r.want = typeName
 	case extHome: // of a user, whom the path names
 		r.op, r.want = transfer.Op{Name: "realpath", Paths: []string{"~" + path}}, typeName
 	}
@@ -97,7 +103,7 @@ func (s *session) extendedOfHandle(id uint32, name string, f *fields) {
 		payload = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(payload, f.uint64()), f.uint64())
 		to := handle()
 		payload = binary.BigEndian.AppendUint64(payload, f.uint64())
-		if sl.want = 0; valid && (from.dir || to.dir || !to.op.Write) {
+		if sl.want = 0; valid && (from.dir || to.dir || !to.op.Write || from.op.Write && len(from.op.Reads) == 0) {
 			valid = false
 		}
 		if valid {

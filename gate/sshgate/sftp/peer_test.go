@@ -10,7 +10,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -244,3 +246,77 @@ type closing struct {
 }
 
 func (c closing) Close() error { return c.r.Close() }
+
+// TestReadingIsDecidedWhateverElse opens a file with all flags there are, and reads it: whatever the server takes for reading was decided on as that.
+func TestReadingIsDecidedWhateverElse(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "secret")
+	var mu sync.Mutex
+	var last transfer.Op
+	h := &host{m: newMasker(t), decide: func(_ context.Context, op transfer.Op) error {
+		mu.Lock()
+		defer mu.Unlock()
+		last = op
+		return nil
+	}}
+	p, _ := through(t, serve(t, dir), h, transfer.Options{})
+	ask := func(b []byte) []byte {
+		t.Helper()
+		if _, err := p.Write(b); err != nil {
+			t.Fatal(err)
+		}
+		var n [4]byte
+		if _, err := io.ReadFull(p, n[:]); err != nil {
+			t.Fatal(err)
+		}
+		r := make([]byte, binary.BigEndian.Uint32(n[:]))
+		if _, err := io.ReadFull(p, r); err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	ask(packet(1, 3))
+	read := 0
+	for flags := range 64 {
+		write(t, file, []byte("content\n"))
+		if flags&32 != 0 {
+			_ = os.Remove(file)
+		}
+		r := ask(packet(3, 7, "secret", flags, 0))
+		if r[0] != 102 {
+			continue
+		}
+		handle := string(r[9:])
+		mu.Lock()
+		op := last
+		mu.Unlock()
+		asked := !op.Write || slices.Equal(op.Reads, []string{file})
+		if op.Paths[0] != file {
+			t.Errorf("%06b: decided on as %v", flags, op.Paths)
+		}
+		if flags&32 != 0 || flags&16 != 0 {
+			_ = os.WriteFile(file, []byte("content\n"), 0o600)
+		}
+		got := ask(packet(5, 7, handle, int64(0), 100))
+		if got[0] == 103 {
+			read++
+			if !asked {
+				t.Errorf("%06b: read %q, decided on as %+v", flags, got, op)
+			}
+		}
+		// The same by copying within the target.
+		to := ask(packet(3, 7, "copy", 2|8, 0))
+		if to[0] != 102 {
+			t.Fatalf("%q", to)
+		}
+		copied := ask(packet(200, 7, "copy-data", handle, int64(0), int64(0), string(to[9:]), int64(0)))
+		if copied[0] != 101 || copied[8] == 0 && !asked {
+			t.Errorf("%06b: copied, decided on as %+v: %q", flags, op, copied)
+		}
+		_ = ask(packet(4, 7, string(to[9:])))
+		_ = ask(packet(4, 7, handle))
+	}
+	if read < 16 {
+		t.Errorf("only %d ways of opening could be read at all", read)
+	}
+}

@@ -3,6 +3,7 @@ package sftp
 import (
 	"encoding/binary"
 	"strconv"
+	"strings"
 
 	"weir"
 )
@@ -21,7 +22,7 @@ func (s *session) text(t string) string {
 func (s *session) reply(p []byte) error {
 	f := &fields{b: p}
 	kind := f.uint8()
-	if !s.begun {
+	if s.hello == nil {
 		return s.version(kind, f)
 	}
 	id := f.uint32()
@@ -31,6 +32,9 @@ func (s *session) reply(p []byte) error {
 	sl := s.slots[id]
 	s.slots[id] = slot{}
 	s.free = append(s.free, id)
+	if sl.kind == slotHome {
+		return s.startsAt(kind, f)
+	}
 	if sl.kind == slotView {
 		return sl.h.view.reply(id, sl.gen, kind, f)
 	}
@@ -44,7 +48,7 @@ func (s *session) reply(p []byte) error {
 	return s.valueReply(&sl, kind, f)
 }
 
-// version passes VERSION on with the extensions that are known here.
+// version keeps VERSION, with the extensions that are known here, until the target has said where relative paths begin.
 func (s *session) version(kind byte, f *fields) error {
 	v := f.uint32()
 	if kind != typeVersion || !s.ready || f.bad || v != version {
@@ -60,8 +64,22 @@ func (s *session) version(kind byte, f *fields) error {
 	if f.bad {
 		return errTarget
 	}
-	s.begun = true
-	s.client.put(func(dst []byte) []byte { return append(dst, finish(out, 0)...) })
+	s.hello = finish(out, 0)
+	s.send(slot{kind: slotHome}, typeRealpath, appendString(nil, "."))
+	return nil
+}
+
+// startsAt learns where relative paths begin, and passes VERSION on. Without that nobody could tell which files they name.
+func (s *session) startsAt(kind byte, f *fields) error {
+	if kind != typeName || f.uint32() != 1 {
+		return errTarget
+	}
+	home := f.path()
+	if f.bad || !strings.HasPrefix(home, "/") {
+		return errTarget
+	}
+	s.home, s.begun = home, true
+	s.client.put(func(dst []byte) []byte { return append(dst, s.hello...) })
 	return nil
 }
 
@@ -117,7 +135,7 @@ func (s *session) done(sl *slot, outcome string, cause error) {
 		if outcome != "ok" {
 			sl.h.failed(outcome)
 		}
-	case slotPass, slotOpen, slotView:
+	case slotPass, slotOpen, slotView, slotHome:
 	}
 	if sl.x == nil {
 		return

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"path"
 	"strings"
 
 	"weir"
@@ -40,7 +41,7 @@ func (s *session) request(ctx context.Context, p []byte) error {
 	if kind == typeInit {
 		return s.init(f)
 	}
-	if !s.ready {
+	if !s.begun { // before VERSION nothing may be asked for
 		return errBroken
 	}
 	id := f.uint32()
@@ -61,7 +62,7 @@ func (s *session) request(ctx context.Context, p []byte) error {
 	case typeExtended:
 		s.extended(ctx, id, f)
 	default:
-		r, known := parsePaths(kind, f)
+		r, known := s.parsePaths(kind, f)
 		switch {
 		case !known:
 			s.status(id, statusUnsupported, "refused: the gateway does not know this request")
@@ -87,18 +88,38 @@ func (s *session) init(f *fields) error {
 	return nil
 }
 
+// absolute is where a path leads that a client spelled, as policy matches it: without dots, and from the directory on in which servers begin.
+func (s *session) absolute(spelled string) string {
+	if strings.HasPrefix(spelled, "/") {
+		return path.Clean(spelled)
+	}
+	return path.Join(s.home, spelled)
+}
+
+// plain is a path as it is sent to the target. One that climbs is sent as it was decided on: what ".." means behind a link only the target knows.
+func (s *session) plain(spelled string) string {
+	if strings.Contains("/"+spelled+"/", "/../") {
+		return s.absolute(spelled)
+	}
+	return spelled
+}
+
 // parsePaths reads the requests of the draft that name files, and FSETSTAT, which changes one.
-func parsePaths(kind byte, f *fields) (r pathRequest, known bool) {
+func (s *session) parsePaths(kind byte, f *fields) (r pathRequest, known bool) {
 	r.kind = kind
 	one := func(name string, write bool) {
 		path := f.path()
-		r.op = transfer.Op{Name: name, Paths: []string{path}, Write: write}
+		r.op = transfer.Op{Name: name, Paths: []string{s.absolute(path)}, Write: write}
+		if kind != typeRealpath {
+			path = s.plain(path)
+		}
 		r.payload = appendString(r.payload, path)
 	}
 	two := func(name string) {
 		a, b := f.path(), f.path()
-		r.op = transfer.Op{Name: name, Paths: []string{a, b}, Write: true}
-		r.payload = appendString(appendString(r.payload, a), b)
+		r.op = transfer.Op{Name: name, Paths: []string{s.absolute(a), s.absolute(b)}, Write: true}
+		r.op.Reads = r.op.Paths[:1]
+		r.payload = appendString(appendString(r.payload, s.plain(a)), s.plain(b))
 	}
 	switch kind {
 	case typeOpen:
@@ -108,6 +129,9 @@ func parsePaths(kind byte, f *fields) (r pathRequest, known bool) {
 			f.bad = true
 		}
 		r.op.Write = flags&(openWrite|openAppend|openCreate|openTrunc) != 0
+		if r.op.Write && (flags&openRead != 0 || flags&openWrite == 0) { // without any, or only with others, OpenSSH opens for reading
+			r.op.Reads = r.op.Paths
+		}
 		r.op.Flags = flagNames(flags)
 		r.payload = f.attrs(binary.BigEndian.AppendUint32(r.payload, flags))
 		r.want = typeHandle
@@ -140,11 +164,30 @@ func parsePaths(kind byte, f *fields) (r pathRequest, known bool) {
 	case typeRename:
 		two("rename")
 	case typeSymlink:
-		two("symlink")
+		r.op, r.payload = s.symlink(f.path(), f.path())
 	default:
 		return r, false
 	}
 	return r, true
+}
+
+// symlink makes a link. The draft has the link's name first, OpenSSH what it leads to; both are decided on as either. What climbs out of the
+// link's directory is made absolute: only so it is known where it leads.
+func (s *session) symlink(a, b string) (transfer.Op, []byte) {
+	from := func(link, text string) string {
+		if strings.HasPrefix(text, "/") {
+			return path.Clean(text)
+		}
+		return path.Join(path.Dir(s.absolute(link)), text)
+	}
+	op := transfer.Op{Name: "symlink", Paths: []string{s.absolute(a), s.absolute(b)}, Write: true, Reads: []string{from(b, a), from(a, b)}}
+	if strings.Contains("/"+a+"/", "/../") {
+		a = from(b, a)
+	}
+	if strings.Contains("/"+b+"/", "/../") {
+		b = from(a, b)
+	}
+	return op, appendString(appendString(nil, a), b)
 }
 
 func flagNames(flags uint32) string {
@@ -278,6 +321,9 @@ func (s *session) readRequest(id uint32, f *fields) error {
 		return nil
 	case h == nil || h.dir:
 		s.noHandle(id)
+		return nil
+	case h.op.Write && len(h.op.Reads) == 0: // it was allowed for writing only
+		s.status(id, statusDenied, "refused: the file was not opened for reading")
 		return nil
 	case n == 0:
 		s.client.put(func(dst []byte) []byte {

@@ -44,6 +44,7 @@ const (
 	slotClose                 // the reply ends h
 	slotWrite                 // the reply is passed on and counted in h
 	slotView                  // the reply is for h's view
+	slotHome                  // the reply says where relative paths begin
 )
 
 // session is one run.
@@ -62,6 +63,8 @@ type session struct {
 	last    uint32 // handle given to the client last
 	waiting int    // operations that are being decided
 	ready   bool   // INIT was forwarded
+	hello   []byte // VERSION, kept until home is known
+	home    string // where relative paths begin, absolute
 	begun   bool   // VERSION was passed on
 	over    bool
 	fault   error // of a view; ends the session

@@ -19,6 +19,7 @@ type Op struct {
 	Name  string   // "open", "list", "stat", "setstat", "remove", "rename", "copy", …
 	Paths []string // as the client spelled them; the first is the one acted upon
 	Write bool     // it changes files
+	Reads []string // files, or trees of them, of which it reads the content beside that, or which it gives another name
 	Flags string   // of open: "read", "write", "append", "create", "truncate", "exclusive", with commas between
 }
 

@@ -22,7 +22,7 @@ test: tools race fuzz
 
 # What the end-to-end tests talk to and talk with. Installed with apt or brew, saying so.
 tools:
-	@missing=; for p in curl:curl rsync:rsync git:git ssh:openssh-client sshd:openssh-server; do \
+	@missing=; for p in curl:curl rsync:rsync git:git ssh:openssh-client sshd:openssh-server python3:python3; do \
 		PATH="$$PATH:/usr/sbin" command -v $${p%%:*} >/dev/null || missing="$$missing $${p##*:}"; done; \
 	command -v psql >/dev/null || missing="$$missing postgresql"; \
 	[ -n "$$missing" ] || exit 0; echo "installing$$missing"; \

@@ -1,12 +1,14 @@
 package test
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -228,6 +230,37 @@ func TestSSHFiles(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 		is(filepath.Join(here, "again", "f"), text)
+	})
+	t.Run("records", func(t *testing.T) {
+		var all strings.Builder
+		for _, s := range decode[[]record.Session](t, g.weir(t, "sessions", "ls", "--protocol", "ssh", "--limit", "1000", "-o", "json")) {
+			all.WriteString(g.weir(t, "sessions", "export", string(s.ID), "--format", "jsonl"))
+		}
+		noted := func(name, path, sum string, size int) bool {
+			for line := range strings.Lines(all.String()) {
+				if strings.Contains(line, path) && strings.Contains(line, fmt.Sprintf("%q", name)) && strings.Contains(line, sum) && strings.Contains(line, fmt.Sprintf("%q", strconv.Itoa(size))) {
+					return true
+				}
+			}
+			return false
+		}
+		for _, name := range []string{"scp", "scp-O"} {
+			for local, path := range map[string]string{name: "/up-" + name, name + ".env": "/.env", name + ".bin": "/binary"} {
+				b, err := os.ReadFile(filepath.Join(here, local))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if sum := fmt.Sprintf("%x", sha256.Sum256(b)); !noted("read_sha256", home+path, sum, len(b)) {
+					t.Errorf("no download of %s with %s", path, sum)
+				}
+			}
+			if sum := fmt.Sprintf("%x", sha256.Sum256([]byte(text))); !noted("sha256", home+"/up-"+name, sum, len(text)) {
+				t.Errorf("no upload by %s with %s", name, sum)
+			}
+		}
+		if sum := fmt.Sprintf("%x", sha256.Sum256([]byte(text))); !noted("read_sha256", home+"/s2", sum, len(text)) {
+			t.Error("no download by sftp")
+		}
 	})
 	g.sweepSSH(t)
 	if t.Failed() {

@@ -123,13 +123,14 @@ func (r *run) file(ctx context.Context, m message) error {
 	if err != nil {
 		return r.skip(m.name, err)
 	}
-	outcome, err := r.contents(x, m)
-	attrs := []weir.Attr{{Name: "bytes", Value: strconv.FormatInt(m.size, 10)}}
+	var given transfer.Download
+	outcome, err := r.contents(x, m, &given)
+	attrs := append([]weir.Attr{{Name: "bytes", Value: strconv.FormatInt(m.size, 10)}}, given.Attrs()...)
 	return errors.Join(err, finish(x, op, outcome, attrs, err))
 }
 
 // contents relays a file that was allowed. An error ends the transfer.
-func (r *run) contents(x transfer.Exchange, m message) (outcome string, err error) {
+func (r *run) contents(x transfer.Exchange, m message, given *transfer.Download) (outcome string, err error) {
 	if err := r.target.send(message{}); err != nil {
 		return "failed", err
 	}
@@ -155,7 +156,7 @@ func (r *run) contents(x transfer.Exchange, m message) (outcome string, err erro
 		}
 		return "not taken", r.target.send(a)
 	}
-	why, err = r.stream(x, shape, first, m.size)
+	why, err = r.stream(x, shape, first, m.size, given)
 	if err != nil {
 		return "failed", err
 	}
@@ -193,19 +194,21 @@ func (r *run) drain(n int64) error {
 
 // counter counts what goes to the client.
 type counter struct {
-	w io.Writer
-	n int64
+	w     io.Writer
+	n     int64
+	given *transfer.Download
 }
 
 func (c *counter) Write(p []byte) (int, error) {
 	n, err := c.w.Write(p)
+	c.given.Give(p[:n], c.n)
 	c.n += int64(n)
 	return n, err
 }
 
 // stream masks a file's bytes; why tells that they stopped to be a text and the rest was filled up.
-func (r *run) stream(x transfer.Exchange, shape weir.Shape, p []byte, size int64) (why, err error) {
-	out := &counter{w: r.client.w}
+func (r *run) stream(x transfer.Exchange, shape weir.Shape, p []byte, size int64, given *transfer.Download) (why, err error) {
+	out := &counter{w: r.client.w, given: given}
 	w, err := x.Writer(out, shape)
 	if err != nil {
 		return nil, err

@@ -19,7 +19,7 @@ type handle struct {
 
 	view    *view // nil: nothing was read yet
 	upload  *transfer.Upload
-	read    int64 // bytes that the client got
+	given   transfer.Download
 	entries int64 // of a directory
 	outcome string
 }
@@ -63,9 +63,7 @@ func (h *handle) end(outcome string, cause error) {
 	if h.op.Flags != "" {
 		attrs = append(attrs, weir.Attr{Name: "flags", Value: h.op.Flags})
 	}
-	if h.read > 0 {
-		attrs = append(attrs, weir.Attr{Name: "read", Value: strconv.FormatInt(h.read, 10)})
-	}
+	attrs = append(attrs, h.given.Attrs()...)
 	if h.dir {
 		attrs = append(attrs, weir.Attr{Name: "entries", Value: strconv.FormatInt(h.entries, 10)})
 	}

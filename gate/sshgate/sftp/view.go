@@ -410,7 +410,7 @@ func (v *view) give(w waiting, end int64) {
 		from := len(dst)
 		return finish(appendString(begin(dst, typeData, w.id), p), from)
 	})
-	v.h.read += int64(len(p))
+	v.h.given.Give(p, w.off)
 	v.high = max(v.high, end)
 	v.ahead = min(maxAhead, v.ahead+int64(len(p)))
 }

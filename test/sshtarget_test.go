@@ -110,7 +110,7 @@ PrintMotd no
 MaxStartups 500
 MaxSessions 500
 LogLevel ERROR
-SetEnv DB_PASSWORD=CANARYsshVariable4Jd8 HOME_OF_TEST=%[3]s
+SetEnv DB_PASSWORD=CANARYsshVariable4Jd8 HOME_OF_TEST=%[3]s SHLVL=2
 %[4]s
 `, s.port, s.dir, s.home, strings.Join(more, "\n"))
 	write(t, filepath.Join(s.dir, "sshd_config"), config)

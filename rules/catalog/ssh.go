@@ -13,13 +13,14 @@ import (
 // SSHFacts are the conditions of an entry for SSH. It matches when a command or a file does, and all else that it names.
 type SSHFacts struct {
 	Commands  []string `yaml:"commands"`  // patterns of rules/shell: their words, in their order, stand in a command
+	Through   []string `yaml:"through"`   // names of commands, one of which stands in the line that names a file of paths
 	Alone     []string `yaml:"alone"`     // commands with exactly these words
 	Channels  []string `yaml:"channels"`  // any of
 	Addresses []string `yaml:"addresses"` // patterns of host:port of forwarded connections
 }
 
 func (f *SSHFacts) any() bool {
-	return len(f.Commands)+len(f.Alone)+len(f.Channels)+len(f.Addresses) > 0
+	return len(f.Commands)+len(f.Through)+len(f.Alone)+len(f.Channels)+len(f.Addresses) > 0
 }
 
 type sshMatch struct{ addresses []glob.Text }
@@ -43,6 +44,9 @@ func (c *Catalog) addSSH(e *Entry) error {
 	f := &e.SSH
 	if len(e.Paths) == 0 && !f.any() || len(e.Methods)+len(e.Hosts)+len(e.Query) > 0 || e.SQL.any() {
 		return errors.New("conditions are missing, or other keys are there that ssh does not have")
+	}
+	if len(f.Through) > 0 && (len(e.Paths) == 0 || len(f.Commands)+len(f.Alone) > 0) {
+		return errors.New("through asks for paths, and for no commands")
 	}
 	var err error
 	if e.paths, err = paths(e.Paths); err != nil {
@@ -135,11 +139,17 @@ func (c *Catalog) file(name string, add func(*Entry)) {
 // reaches reports whether the channel and the address are what the entry asks for.
 func (e *Entry) reaches(r *weir.SSHRequest) bool {
 	f := &e.SSH
+	if len(f.Through) > 0 && (r.Shell == nil || !slices.ContainsFunc(r.Shell.Commands, e.through)) {
+		return false
+	}
 	if len(f.Channels) > 0 && !slices.Contains(f.Channels, r.Channel) {
 		return false
 	}
 	return len(e.ssh.addresses) == 0 || slices.ContainsFunc(e.ssh.addresses, func(g glob.Text) bool { return g.MatchFold(r.Address) })
 }
+
+// through reports whether a command is one that the entry's files must go through.
+func (e *Entry) through(c weir.ShellCommand) bool { return slices.Contains(e.SSH.Through, c.Name) }
 
 // Touched returns what of a request the entry speaks of.
 func (e *Entry) Touched(r *weir.SSHRequest) (commands []*weir.ShellCommand, files []string) {
@@ -151,6 +161,9 @@ func (e *Entry) Touched(r *weir.SSHRequest) (commands []*weir.ShellCommand, file
 					commands = append(commands, &u.Commands[i])
 					break
 				}
+			}
+			if e.through(u.Commands[i]) {
+				commands = append(commands, &u.Commands[i])
 			}
 		}
 		all = u.Files

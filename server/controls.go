@@ -2,11 +2,15 @@ package server
 
 import (
 	"context"
+	"crypto/rand"
+	"fmt"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"weak"
 
 	"weir"
 	"weir/gate/session"
@@ -18,21 +22,69 @@ import (
 )
 
 // maskers makes sessions' masks. They follow a reload: what a running session masks is what is known now.
-type maskers struct{ now *atomic.Pointer[generation] }
+type maskers struct {
+	now *atomic.Pointer[generation]
+
+	mu    sync.Mutex
+	key   [32]byte                             // of the fingerprints; random, made with known
+	known map[[32]byte]weak.Pointer[presented] // by the fingerprint of what was presented; while a session lives by it
+}
 
 // Open makes the mask of one session.
-func (m *maskers) Open(_ context.Context, info *weir.SessionInfo, presented secret.String) (session.Mask, error) {
-	own, _, err := source.Needles(source.Held{Name: "presented", Value: presented})
+func (m *maskers) Open(_ context.Context, info *weir.SessionInfo, shown secret.String) (session.Mask, error) {
+	own, err := m.presented(shown)
 	if err != nil {
 		return nil, err
 	}
 	return &sessionMask{now: m.now, own: own, resource: info.Resource.Name}, nil
 }
 
+// presented is what the sessions that were begun with one secret look for. They share it: all its spellings take some 100 KB.
+func (m *maskers) presented(shown secret.String) (*presented, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.known == nil {
+		if _, err := rand.Read(m.key[:]); err != nil {
+			return nil, fmt.Errorf("make a key for fingerprints: %w", err)
+		}
+		m.known = make(map[[32]byte]weak.Pointer[presented])
+	}
+	name := source.Fingerprint(m.key[:], shown)
+	if p := m.known[name].Value(); p != nil {
+		return p, nil
+	}
+	own, _, err := source.Needles(source.Held{Name: "presented", Value: shown})
+	if err != nil {
+		return nil, err
+	}
+	p := &presented{own: own}
+	m.known[name] = weak.Make(p)
+	runtime.AddCleanup(p, m.forget, name)
+	return p, nil
+}
+
+// forget drops what no session looks for any more.
+func (m *maskers) forget(name [32]byte) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.known[name].Value() == nil {
+		delete(m.known, name)
+	}
+}
+
+// presented is a secret that a client showed, in all its spellings. Safe for concurrent use.
+type presented struct {
+	own *known.Set
+
+	mu   sync.Mutex
+	of   *generation // that sets is of
+	sets []*known.Set
+}
+
 // sessionMask masks for one session.
 type sessionMask struct {
 	now      *atomic.Pointer[generation]
-	own      *known.Set
+	own      *presented
 	resource string
 
 	made atomic.Pointer[madeMask] // the newest
@@ -60,7 +112,7 @@ func (s *sessionMask) current() *mask.Masker {
 		if r := g.byName[s.resource]; r != nil {
 			s.personal = r.personal
 		}
-		m = &madeMask{of: g, masker: g.engine.Masker(s.sets(g)...).WithPersonal(s.personal)}
+		m = &madeMask{of: g, masker: g.engine.Masker(s.own.with(g)...).WithPersonal(s.personal)}
 		s.made.Store(m)
 	}
 	return m.masker
@@ -70,14 +122,20 @@ func (s *sessionMask) current() *mask.Masker {
 // is then read for all of them at once.
 const maxJoined = 32
 
-// sets are what the session looks for. If they cannot be joined they are searched one after the other.
-func (s *sessionMask) sets(g *generation) []*known.Set {
-	if s.own.Len() > 0 && g.known.Len() > 0 && len(g.held) <= maxJoined {
-		if joined, err := known.Join(g.known, s.own); err == nil {
-			return []*known.Set{joined}
+// with are what a session looks for, together with what the gateway holds. If they cannot be joined they are searched one after the other.
+func (p *presented) with(g *generation) []*known.Set {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.of == g {
+		return p.sets
+	}
+	p.of, p.sets = g, []*known.Set{g.known, p.own}
+	if p.own.Len() > 0 && g.known.Len() > 0 && len(g.held) <= maxJoined {
+		if joined, err := known.Join(g.known, p.own); err == nil {
+			p.sets = []*known.Set{joined}
 		}
 	}
-	return []*known.Set{g.known, s.own}
+	return p.sets
 }
 
 // Value masks one value.

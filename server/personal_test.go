@@ -42,7 +42,7 @@ func TestPersonalDataIsMaskedWhereItIsAskedFor(t *testing.T) {
 	}
 	ways := map[string][]func(in string) string{}
 	for _, name := range []string{"plain", "all", "some"} {
-		m, err := (&maskers{&now}).Open(t.Context(), &weir.SessionInfo{Resource: weir.Resource{Name: name}}, secret.New("weir_CANARYpresented-0123456789"))
+		m, err := (&maskers{now: &now}).Open(t.Context(), &weir.SessionInfo{Resource: weir.Resource{Name: name}}, secret.New("weir_CANARYpresented-0123456789"))
 		if err != nil {
 			t.Fatal(err)
 		}

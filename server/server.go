@@ -238,7 +238,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	}
 	s.metrics = newMetrics(s.opt.Version, func() int { return len(s.gate.Live()) })
 	s.gate, err = session.New(session.Controls{
-		Admitter: s.identity, Decider: &s.plan, Holder: s.approvals, Masker: &maskers{&s.now},
+		Admitter: s.identity, Decider: &s.plan, Holder: s.approvals, Masker: &maskers{now: &s.now},
 		Recorder: &counted{records, s.metrics}, Auditor: s.audit,
 	}, session.Options{Now: s.opt.Now, NewID: newID, OnFault: func(control string, err error) {
 		s.metrics.faults.WithLabelValues(control).Inc()

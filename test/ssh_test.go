@@ -536,10 +536,10 @@ func TestSSHControls(t *testing.T) {
 		key := g.access(t, "web-1", "alice")
 		tty := g.terminal(t, &key, 80, 24)
 		tty.press(t, "echo in-$((1+1))\r", "in-2")
-		began := time.Now()
 		g.weir(t, "keys", "rm", string(key.ID))
+		began := time.Now() // TestSSHRevocation measures from the request on
 		_ = tty.session.Wait()
-		if took := time.Since(began); took > 3*time.Second { // of which weir keys rm takes most on a busy machine
+		if took := time.Since(began); took > time.Second {
 			t.Errorf("took %s", took)
 		}
 		if !strings.Contains(tty.out.String(), "the session has ended") {

@@ -42,8 +42,7 @@ func TestSessionsOfOneSecretShareItsSpellings(t *testing.T) {
 	if a.own != b.own || a.own == c.own {
 		t.Error("what is shared is wrong")
 	}
-	runtime.KeepAlive([]any{a, b, c})
-	a, b, c = nil, nil, nil
+	runtime.KeepAlive([]any{a, b, c}) // and no longer
 	for end := time.Now().Add(10 * time.Second); ; {
 		runtime.GC()
 		m.mu.Lock()

@@ -79,7 +79,7 @@ func startSSHDOf(t *testing.T, account *user.User, authorized string, more ...st
 	needs(t, "ssh")
 	s := &sshTarget{dir: t.TempDir(), user: account.Username, port: freePort(t), log: &buffer{}}
 	if strconv.Itoa(os.Getuid()) != account.Uid {
-		if s.dir, err = os.MkdirTemp("", "weir-sshd-"); err != nil { // below none that only its owner may enter
+		if s.dir, err = os.MkdirTemp("", "weir-sshd-"); err != nil { //nolint:usetesting // it must be below none that only its owner may enter
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = os.RemoveAll(s.dir) })

@@ -1,6 +1,7 @@
 package record_test
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"strings"
@@ -79,7 +80,7 @@ func TestAsciicastsAreReadByOthers(t *testing.T) {
 		cmd := exec.CommandContext(t.Context(), python, "-I", "-c", asciicastReader)
 		cmd.Stdin = strings.NewReader(cast)
 		out, err := cmd.Output()
-		if exit, ok := err.(*exec.ExitError); ok {
+		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 			return string(exit.Stderr), err
 		}
 		return string(out), err

@@ -67,7 +67,7 @@ const (
 )
 
 // opaqueKinds are all there are, in the order in which they are listed to people.
-var opaqueKinds = [...]string{OpaqueRsync, OpaqueGit, OpaquePipe, OpaqueFiles}
+func opaqueKinds() []string { return []string{OpaqueRsync, OpaqueGit, OpaquePipe, OpaqueFiles} }
 
 // Target is an SSH resource's far end. Make it with NewTarget; it is immutable from then on. A hand-made one refuses.
 type Target struct {
@@ -129,8 +129,8 @@ func NewTarget(t Target) (*Target, error) {
 		t.env = append(t.env, g)
 	}
 	for _, k := range t.AllowOpaque {
-		if !slices.Contains(opaqueKinds[:], k) {
-			return nil, fmt.Errorf("allow_opaque: %q is none of %s", k, strings.Join(opaqueKinds[:], ", "))
+		if !slices.Contains(opaqueKinds(), k) {
+			return nil, fmt.Errorf("allow_opaque: %q is none of %s", k, strings.Join(opaqueKinds(), ", "))
 		}
 	}
 	t.Accounts, t.AllowOpaque = maps.Clone(t.Accounts), slices.Clone(t.AllowOpaque)

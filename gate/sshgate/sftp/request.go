@@ -108,12 +108,12 @@ func (s *session) plain(spelled string) string {
 func (s *session) parsePaths(kind byte, f *fields) (r pathRequest, known bool) {
 	r.kind = kind
 	one := func(name string, write bool) {
-		path := f.path()
-		r.op = transfer.Op{Name: name, Paths: []string{s.absolute(path)}, Write: write}
+		spelled := f.path()
+		r.op = transfer.Op{Name: name, Paths: []string{s.absolute(spelled)}, Write: write}
 		if kind != typeRealpath {
-			path = s.plain(path)
+			spelled = s.plain(spelled)
 		}
-		r.payload = appendString(r.payload, path)
+		r.payload = appendString(r.payload, spelled)
 	}
 	two := func(name string) {
 		a, b := f.path(), f.path()
@@ -125,14 +125,8 @@ func (s *session) parsePaths(kind byte, f *fields) (r pathRequest, known bool) {
 	case typeOpen:
 		one("open", false)
 		flags := f.uint32()
-		if flags&^(openRead|openWrite|openAppend|openCreate|openTrunc|openExcl) != 0 {
-			f.bad = true
-		}
-		r.op.Write = flags&(openWrite|openAppend|openCreate|openTrunc) != 0
-		if r.op.Write && (flags&openRead != 0 || flags&openWrite == 0) { // without any, or only with others, OpenSSH opens for reading
-			r.op.Reads = r.op.Paths
-		}
-		r.op.Flags = flagNames(flags)
+		f.bad = f.bad || flags >= 1<<len(openNames)
+		r.opens(flags)
 		r.payload = f.attrs(binary.BigEndian.AppendUint32(r.payload, flags))
 		r.want = typeHandle
 	case typeOpendir:
@@ -169,6 +163,15 @@ func (s *session) parsePaths(kind byte, f *fields) (r pathRequest, known bool) {
 		return r, false
 	}
 	return r, true
+}
+
+// opens says what a file is opened for.
+func (r *pathRequest) opens(flags uint32) {
+	r.op.Write = flags&(openWrite|openAppend|openCreate|openTrunc) != 0
+	if r.op.Write && (flags&openRead != 0 || flags&openWrite == 0) { // without any, or only with others, OpenSSH opens for reading
+		r.op.Reads = r.op.Paths
+	}
+	r.op.Flags = flagNames(flags)
 }
 
 // symlink makes a link. The draft has the link's name first, OpenSSH what it leads to; both are decided on as either. What climbs out of the

@@ -97,7 +97,7 @@ func (l *longText) take(piece []byte, final bool) {
 	l.plain = unquote(l.plain, piece)
 	for {
 		if l.t.swallow != detect.Closed {
-			n := l.t.drop(l.plain[l.from:])
+			n := l.t.dropIn(&l.t.scan, l.plain, l.from, final)
 			s := speller{raw: l.raw}
 			raw := s.to(n, true)
 			l.j.tally.Replaced(raw)
@@ -113,7 +113,7 @@ func (l *longText) take(piece []byte, final bool) {
 		open := n > 0 && spans[n-1].open != detect.Closed
 		l.emit(spans, safe, open)
 		if open {
-			l.t.swallow, l.t.quote, l.t.key, l.t.note = spans[n-1].open, spans[n-1].quote, 0, l.j.m.notes.latest()
+			l.t.follow(&spans[n-1], l.plain, l.j.m.notes.latest())
 			continue
 		}
 		if !final || l.from == len(l.plain) || l.from == before {

@@ -190,7 +190,7 @@ type span struct {
 	kind       string
 	value      []byte // what the fingerprint is made of; nil: the bytes themselves
 	open       detect.Run
-	quote      byte
+	quote      string
 	yields     bool // to the kind of a span that it overlaps
 }
 
@@ -231,11 +231,13 @@ func (s *scanner) scan(b []byte) []span {
 // next finds what to replace in b[from:] of a text that comes in parts; see detect.Set.Find for from, final and safe. The detectors go on where they stopped, though known secrets may keep the caller further back.
 func (s *scanner) next(st *stream, b []byte, from int, final bool) (spans []span, safe int) {
 	st.at = max(st.at, from)
-	s.found, st.at = s.m.e.detect.FindNext(&st.state, s.found[:0], b, st.at, final)
-	for _, f := range s.found {
-		st.spans = append(st.spans, span{from: f.From, start: f.Start, end: f.End, kind: f.Rule.Kind, open: f.Open, quote: f.Quote})
+	if n := len(st.spans); n == 0 || st.spans[n-1].open == detect.Closed {
+		s.found, st.at = s.m.e.detect.FindNext(&st.state, s.found[:0], b, st.at, final)
+		for _, f := range s.found {
+			st.spans = append(st.spans, span{from: f.From, start: f.Start, end: f.End, kind: f.Rule.Kind, open: f.Open, quote: f.Quote})
+		}
 	}
-	s.spans, safe = append(s.spans[:0], st.spans...), st.at
+	s.spans, safe = append(s.spans[:0], st.spans...), len(b)
 	if p := s.m.personal; p != nil {
 		var decided int
 		s.personal, decided = p.Find(s.personal[:0], b, from, final)
@@ -252,10 +254,12 @@ func (s *scanner) next(st *stream, b []byte, from int, final bool) (spans []span
 			safe = min(safe, set.HoldFrom(b, from))
 		}
 	}
+	decided := safe // as far as all but the detectors go
+	safe = min(safe, st.at)
 	// A span that reaches behind what is safe is decided when it is looked at again.
 	for len(s.spans) > 0 {
 		last := &s.spans[len(s.spans)-1]
-		if last.end <= safe || last.open != detect.Closed {
+		if last.end <= safe || last.open != detect.Closed && last.end <= decided {
 			break
 		}
 		safe = min(safe, last.from)

@@ -81,7 +81,7 @@ func (v *terminalView) held(from, emitted int) int {
 func (v *terminalView) decide(t *terminalWriter, final bool) {
 	for {
 		if v.swallow.swallow != detect.Closed {
-			n := v.swallow.drop(v.text[v.from:])
+			n := v.swallow.dropIn(&v.scan, v.text, v.from, final)
 			v.mark(t, span{start: v.from, end: v.from + n}, true)
 			v.from += n
 			if v.swallow.swallow != detect.Closed {
@@ -95,7 +95,7 @@ func (v *terminalView) decide(t *terminalWriter, final bool) {
 		}
 		v.from = safe
 		if n := len(spans); n > 0 && spans[n-1].open != detect.Closed {
-			v.swallow.swallow, v.swallow.quote, v.swallow.key = spans[n-1].open, spans[n-1].quote, 0
+			v.swallow.follow(&spans[n-1], v.text, nil)
 			continue
 		}
 		if !final || v.from == len(v.text) || v.from == before {

@@ -14,7 +14,7 @@ const slack = 16 << 10
 // sink is where masked bytes go.
 type sink = interface{ Write(p []byte) (int, error) }
 
-// textWriter masks plain text. What is held back is at most detect.MaxHold and the longest known secret.
+// textWriter masks plain text. What is held back is at most detect.MaxHold for a value and as much for its name, and the longest known secret.
 type textWriter struct {
 	m     *Masker
 	w     sink
@@ -31,9 +31,19 @@ type textWriter struct {
 
 	// swallow is set while the rest of a value too long to hold is being dropped.
 	swallow detect.Run
-	quote   byte
-	key     int   // how much of a private key's END line was seen
+	quote   string
+	seen    int   // how much of what ends it stood last: of a private key's END line, of a quote; or how many backslashes
 	note    *note // of that value, for a report
+}
+
+// follow begins to drop what follows the open span sp of b.
+func (t *textWriter) follow(sp *span, b []byte, note *note) {
+	t.swallow, t.quote, t.seen, t.note = sp.open, sp.quote, 0, note
+	if sp.open == detect.RunQuote {
+		for i := sp.end; i > sp.start && b[i-1] == '\\'; i-- {
+			t.seen++
+		}
+	}
 }
 
 func newText(m *Masker, w sink, t *weir.Tally) *textWriter {
@@ -71,7 +81,7 @@ func (t *textWriter) pass(final bool) error {
 	t.out = t.out[:0]
 	for {
 		if t.swallow != detect.Closed {
-			t.dropped(t.drop(t.buf[t.from:]))
+			t.dropped(t.dropIn(&t.scan, t.buf, t.from, final))
 			if t.swallow != detect.Closed {
 				break
 			}
@@ -80,7 +90,7 @@ func (t *textWriter) pass(final bool) error {
 		spans, safe := t.scan.next(&t.state, t.buf, t.from, final)
 		t.replaced(safe, spans)
 		if n := len(spans); n > 0 && spans[n-1].open != detect.Closed {
-			t.swallow, t.quote, t.key, t.note = spans[n-1].open, spans[n-1].quote, 0, t.m.notes.latest()
+			t.follow(&spans[n-1], t.buf, t.m.notes.latest())
 			continue
 		}
 		if !final || t.from == len(t.buf) || t.from == before {
@@ -99,6 +109,33 @@ func (t *textWriter) pass(final bool) error {
 	return t.err
 }
 
+// dropIn is drop for b[from:], in which no known secret ends the value: one that begins in it belongs to it. What may still become one
+// is left for the next call.
+func (t *textWriter) dropIn(s *scanner, b []byte, from int, final bool) int {
+	end, at := len(b), from
+	s.spans = s.spans[:0]
+	for _, set := range s.m.sets {
+		s.known = set.FindFrom(s.known[:0], b, from)
+		for _, k := range s.known {
+			s.insert(span{start: k.Start, end: k.End})
+		}
+		if !final {
+			end = min(end, set.HoldFrom(b, from))
+		}
+	}
+	for _, sp := range s.spans {
+		if sp.end > end {
+			end = min(end, sp.start)
+			break
+		}
+		if at += t.drop(b[at:sp.start]); t.swallow == detect.Closed {
+			return at - from
+		}
+		at = sp.end
+	}
+	return at + t.drop(b[at:max(at, end)]) - from
+}
+
 // drop returns how many bytes at the front of b belong to the value that is being swallowed, and
 // clears swallow when its end is there.
 func (t *textWriter) drop(b []byte) int {
@@ -108,9 +145,14 @@ func (t *textWriter) drop(b []byte) int {
 		case detect.RunToken:
 			end = c <= ' ' || c == ',' || c == ';' || c == '&' || c == '"' || c == '\'' || c == '<' || c == '>' || c == ')' || c == ']' || c == '}'
 		case detect.RunQuote:
-			end = c == t.quote || c == '\n'
+			end = t.quoteEnds(c) || c == '\n'
+			if end && c != '\n' && len(t.quote) > 1 {
+				i++ // what belongs to it was dropped
+			}
+		case detect.RunElement:
+			end = c == '<'
 		case detect.RunLine:
-			end = c == '\n'
+			end = c == '\n' || c == '\r' || c == 0
 		case detect.RunKey:
 			end = t.keyEnds(c)
 		case detect.Closed:
@@ -124,22 +166,51 @@ func (t *textWriter) drop(b []byte) int {
 	return len(b)
 }
 
+// quoteEnds follows the quote that ends the value and reports its last byte.
+func (t *textWriter) quoteEnds(c byte) bool {
+	last := len(t.quote) - 1
+	if q := t.quote[last]; q == ';' || q >= '0' && q <= '9' { // a spelled one
+		c = lowered(c)
+		if c != t.quote[t.seen] {
+			t.seen = 0
+		}
+		if c == t.quote[t.seen] {
+			t.seen++
+		}
+		return t.seen > last
+	}
+	if c == '\\' {
+		t.seen++
+		return false
+	}
+	n := t.seen
+	t.seen = 0
+	return c == t.quote[last] && (n == last || last == 0 && n%2 == 0)
+}
+
+func lowered(c byte) byte {
+	if c >= 'A' && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}
+
 // keyEnds follows "END …-----" and reports the first byte behind it.
 func (t *textWriter) keyEnds(c byte) bool {
 	const mark = "END "
 	switch {
-	case t.key < len(mark):
+	case t.seen < len(mark):
 		switch c {
-		case mark[t.key]:
-			t.key++
+		case mark[t.seen]:
+			t.seen++
 		case mark[0]:
-			t.key = 1
+			t.seen = 1
 		default:
-			t.key = 0
+			t.seen = 0
 		}
-	case t.key == len(mark):
+	case t.seen == len(mark):
 		if c == '-' {
-			t.key++
+			t.seen++
 		}
 	default:
 		return c != '-'

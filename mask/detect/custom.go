@@ -265,6 +265,7 @@ func (f *finder) custom(l *literal, start int) bool {
 	if c.offset > start-lo {
 		return false // it would begin outside of the word
 	}
+	f.view(lo)
 	if f.spent > f.grant {
 		return f.exhausted(l, start)
 	}
@@ -279,7 +280,7 @@ func (f *finder) custom(l *literal, start int) bool {
 	m := re.FindReaderSubmatchIndex(&in)
 	f.spent += in.i - from
 	if in.short {
-		return f.more(lo, lo, l.rule, RunLine, 0)
+		return f.more(lo, lo, l.rule, RunLine, "")
 	}
 	if m == nil || from+m[2] > start || from+m[3] < start+len(l.text) {
 		return false
@@ -303,9 +304,10 @@ func (f *finder) custom(l *literal, start int) bool {
 
 // exhausted masks the word of a keyword when the regular expressions have read too much: the input was made to keep them busy.
 func (f *finder) exhausted(l *literal, start int) bool {
+	f.view(start)
 	end, closed := f.run(start, f.s.wordRun)
 	if !closed {
-		return f.more(start, start, l.rule, RunToken, 0)
+		return f.more(start, start, l.rule, RunToken, "")
 	}
 	return f.add(start, start, max(end, start+len(l.text)), l.rule)
 }

@@ -23,7 +23,7 @@ func TestHostileCustomInputIsLinear(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for _, n := range []int{1 << 14, 1 << 17} {
 				b := []byte(strings.Repeat(unit, n/len(unit)))
-				f := finder{s: s, b: b, final: true, grant: customGrant + customSteps*len(b)}
+				f := s.finder(b, 0, true)
 				for i := 0; i+4 <= len(b); i++ {
 					f.candidate(i)
 				}

@@ -34,6 +34,7 @@ const (
 	Closed   Run = iota // the finding is complete
 	RunToken            // to the next byte that is not part of a token
 	RunQuote            // to the next Finding.Quote or line end
+	RunElement          // to the next <
 	RunLine             // to the end of the line
 	RunKey              // to the end of a private key block
 )
@@ -45,7 +46,9 @@ type Finding struct {
 	Start, End int
 	Rule       *Rule
 	Open       Run
-	Quote      byte // of RunQuote
+	// Quote, of RunQuote, is one quote, which a backslash escapes; some backslashes and a quote; or what spells a quote elsewhere, in
+	// small letters: &quot;, %22.
+	Quote string
 }
 
 // Options configure a Set.

@@ -18,7 +18,8 @@ func (s *Set) Find(dst []Finding, b []byte, from int, final bool) (found []Findi
 
 // FindNext is Find for a text that comes in parts: st carries from one to the next what the text has said about itself.
 func (s *Set) FindNext(st *State, dst []Finding, b []byte, from int, final bool) (found []Finding, safe int) {
-	f := finder{s: s, b: b, final: final, out: dst, done: from, safe: len(b), st: *st, grant: customGrant + customSteps*(len(b)-from)}
+	f := s.finder(b, from, final)
+	f.out, f.st = dst, *st
 	f.find(from)
 	*st = f.st
 	return f.out, max(f.safe, from)
@@ -52,7 +53,8 @@ func (f *finder) find(from int) (stopped bool) {
 // an issuer's prefix has opened and that has no end yet. Names and prefixes are shown; Find wants them again all the same. st, b and from are
 // as for FindNext with final unset; st is not changed. It does not keep b.
 func (s *Set) Quiet(st *State, b []byte, from int) int {
-	f := finder{s: s, b: b, done: from, safe: len(b), quiet: -1, st: st.Clone(), grant: customGrant + customSteps*(len(b)-from)}
+	f := s.finder(b, from, false)
+	f.quiet, f.st = -1, st.Clone()
 	switch stopped := f.find(from); {
 	case !stopped:
 		return len(b)
@@ -101,13 +103,14 @@ func (f *finder) search(i int) bool {
 // finder is one search.
 type finder struct {
 	s            *Set
-	b            []byte
-	final        bool
+	b            []byte // what may be looked at; see view
+	final        bool   // no more bytes follow b
+	whole        []byte // all that is there
+	last         bool   // no more bytes follow whole
 	out          []Finding
 	done         int // nothing before this may be found any more
 	commands     commands
 	named        int // end of the last name that was judged
-	noEnd        int // no "-----END" at or behind this place
 	safe         int
 	st           State
 	resume       int  // where the rows of a table begin, or -1
@@ -123,6 +126,10 @@ type finder struct {
 	at           int       // the window that is being looked at
 	spent        int       // bytes that users' expressions read
 	grant        int       // how many they may
+}
+
+func (s *Set) finder(b []byte, from int, final bool) finder {
+	return finder{s: s, b: b, final: final, whole: b, last: final, done: from, safe: len(b), grant: customGrant + customSteps*(len(b)-from)}
 }
 
 // tail returns where the bytes at the end begin that may become part of a finding with what follows: the beginning of a literal, and the part of a
@@ -167,7 +174,24 @@ func hasLiteral(b []byte, l *literal) bool {
 	return true
 }
 
+// view lets a reader see no more than MaxHold bytes of the value that begins at start, as if the rest were still to come: so it decides the same
+// whether the rest is there or not, and looks at each value's bytes only.
+func (f *finder) view(start int) {
+	f.b, f.final = f.whole, f.last
+	if limit := start + MaxHold; limit <= len(f.whole) {
+		f.b, f.final = f.whole[:limit], false
+	}
+}
+
+// read lets the literal's reader look.
 func (f *finder) read(l *literal, start int) bool {
+	f.view(start)
+	stopped := f.look(l, start)
+	f.b, f.final = f.whole, f.last
+	return stopped
+}
+
+func (f *finder) look(l *literal, start int) bool {
 	switch l.read {
 	case readFormat:
 		return f.format(l, start)
@@ -210,8 +234,7 @@ func (f *finder) read(l *literal, start int) bool {
 
 // run returns the end of the alphabet's run at i and whether it is known to be the end.
 func (f *finder) run(i int, alphabet *[256]bool) (end int, closed bool) {
-	limit := min(len(f.b), i+MaxHold)
-	for end = i; end < limit; end++ {
+	for end = i; end < len(f.b); end++ {
 		if !alphabet[f.b[end]] {
 			return end, true
 		}
@@ -237,16 +260,16 @@ func (f *finder) hold(i int) {
 }
 
 // more handles a value that runs into the end of b: it is held, or, when it is as long as may be
-// held, it becomes an open finding. hold is where holding must begin.
-func (f *finder) more(hold, start int, r *Rule, run Run, quote byte) bool {
+// held, it becomes an open finding. hold is where holding must begin; view(start) must have been called.
+func (f *finder) more(hold, start int, r *Rule, run Run, quote string) bool {
 	if len(f.b)-start < MaxHold {
 		f.quiet = start
 		f.hold(hold)
 		return true
 	}
-	start = max(start, f.done)
-	f.out = append(f.out, Finding{From: hold, Start: start, End: start + MaxHold, Rule: r, Open: run, Quote: quote})
-	f.safe = start + MaxHold
+	end := start + MaxHold
+	f.out = append(f.out, Finding{From: hold, Start: max(start, f.done), End: end, Rule: r, Open: run, Quote: quote})
+	f.safe = end
 	return true
 }
 
@@ -285,7 +308,7 @@ func (f *finder) jwt(l *literal, start int) bool {
 	}
 	end, closed := f.run(start, l.alphabet)
 	if !closed {
-		return f.more(start, start, l.rule, RunToken, 0)
+		return f.more(start, start, l.rule, RunToken, "")
 	}
 	for end > start && (f.b[end-1] == '.' && bytes.Count(f.b[start:end], []byte(".")) > 2 || f.b[end-1] == '=') {
 		end-- // a full stop behind a token
@@ -304,9 +327,10 @@ func (f *finder) scheme(l *literal, start int) bool {
 		return false
 	}
 	value := start + len(l.text)
+	f.view(value)
 	end, closed := f.run(value, f.s.schemeRun(l))
 	if !closed {
-		return f.more(start, value, l.rule, RunToken, 0)
+		return f.more(start, value, l.rule, RunToken, "")
 	}
 	v := f.b[value:end]
 	if len(v) < l.min || !bytes.ContainsAny(v, "0123456789") && (len(v) <= 20 || !mixed(v)) {
@@ -332,7 +356,7 @@ func (f *finder) url(l *literal, start int) bool {
 	colon, last, at := -1, -1, false
 	for i := begin; ; i++ {
 		if i == len(f.b) && !f.final && i-begin < 512 {
-			held := f.more(start, start, l.rule, RunToken, 0)
+			held := f.more(start, start, l.rule, RunToken, "")
 			f.quiet = len(f.b)
 			if colon >= 0 {
 				f.quiet = colon + 1
@@ -386,38 +410,31 @@ func (f *finder) key(l *literal, start int) bool {
 		if f.final {
 			return false
 		}
-		return f.more(start, start, l.rule, RunKey, 0)
+		return f.more(start, start, l.rule, RunKey, "")
 	}
 	if !keyLabel(head[min(len(l.text), private):]) {
 		return false
 	}
 	switch begins, known := f.keyBegins(start + len(l.text)); {
 	case !known:
-		return f.more(start, start, l.rule, RunKey, 0)
+		return f.more(start, start, l.rule, RunKey, "")
 	case !begins:
 		return false
 	}
-	limit := min(len(f.b), start+MaxHold)
-	if f.noEnd <= start {
-		if at := bytes.Index(f.b[start:limit], []byte("END ")); at >= 0 {
-			end := start + at + 4
-			for end < limit && f.b[end] != '-' {
-				end++
-			}
-			for end < limit && f.b[end] == '-' {
-				end++
-			}
-			if end < limit || f.final {
-				return f.add(start, start, end, l.rule)
-			}
-			return f.more(start, start, l.rule, RunKey, 0)
+	end := len(f.b)
+	if at := bytes.Index(f.b[start:], []byte("END ")); at >= 0 {
+		end = start + at + 4
+		for end < len(f.b) && f.b[end] != '-' {
+			end++
 		}
-		f.noEnd = limit
+		for end < len(f.b) && f.b[end] == '-' {
+			end++
+		}
 	}
-	if f.final && limit == len(f.b) {
-		return f.add(start, start, limit, l.rule)
+	if end < len(f.b) || f.final {
+		return f.add(start, start, end, l.rule)
 	}
-	return f.more(start, start, l.rule, RunKey, 0)
+	return f.more(start, start, l.rule, RunKey, "")
 }
 
 // keyBegins reports whether a key, or what describes one, stands behind the rest of a BEGIN line, and not only a text about such lines.

@@ -287,9 +287,10 @@ func (f *finder) format(l *literal, start int) bool {
 	} else if isWord(l.text[0]) && insideWord(f.b, start) {
 		return l.proof != nil && f.proven(l, start, value)
 	}
+	f.view(start + l.inner)
 	end, closed := f.stretch(l, value)
 	if !closed {
-		return f.more(start, start+l.inner, l.rule, RunToken, 0)
+		return f.more(start, start+l.inner, l.rule, RunToken, "")
 	}
 	if l.tail != nil {
 		n := l.shape(f.b[value:end])
@@ -332,7 +333,7 @@ func (f *finder) proven(l *literal, start, value int) bool {
 		}
 	}
 	if !f.final && value+l.min >= len(f.b) {
-		return f.more(start, start, l.rule, RunToken, 0)
+		return f.more(start, start, l.rule, RunToken, "")
 	}
 	if end-value < l.min || end < len(f.b) && isWord(f.b[end]) || !l.proof(f.b[start:end], f.b[value:end]) {
 		return false

@@ -20,20 +20,21 @@ func (f *finder) putty(l *literal, start int) bool {
 			i++
 		}
 		if i == len(f.b) && !f.final {
-			return f.more(start, max(from, start), l.rule, RunLine, 0)
+			return f.more(start, max(from, start), l.rule, RunLine, "")
 		}
 		if from < 0 && i == end || lines == 0 || i == len(f.b) {
 			return from >= 0 && f.add(start, from, end, l.rule)
 		}
 		if from < 0 {
 			from = i
+			f.view(from)
 		}
 		line := i
 		for i < len(f.b) && l.alphabet[f.b[i]] && i-line < maxPuttyLine {
 			i++
 		}
 		if i == len(f.b) && !f.final {
-			return f.more(start, from, l.rule, RunLine, 0)
+			return f.more(start, from, l.rule, RunLine, "")
 		}
 		if i == line || i < len(f.b) && f.b[i] != '\r' && f.b[i] != '\n' {
 			return i > from && f.add(start, from, i, l.rule)

@@ -20,6 +20,7 @@ func (f *finder) name(l *literal, start int) bool {
 	for from > 0 && start-from < maxNameSide && isName(f.b[from-1]) {
 		from--
 	}
+	f.view(from)
 	if !isName(l.text[len(l.text)-1]) {
 		to--
 	}
@@ -27,7 +28,7 @@ func (f *finder) name(l *literal, start int) bool {
 		to++
 	}
 	if to == len(f.b) && !f.final {
-		held := f.more(from, from, f.s.named, RunToken, 0)
+		held := f.more(from, from, f.s.named, RunToken, "")
 		f.quiet = len(f.b)
 		return held
 	}
@@ -244,7 +245,7 @@ type value struct {
 
 // need holds from the name until more bytes are there.
 func (v *value) need() bool {
-	held := v.f.more(v.name, v.name, v.f.s.named, RunLine, 0)
+	held := v.f.more(v.name, v.name, v.f.s.named, RunLine, "")
 	v.f.quiet = len(v.f.b)
 	return held
 }

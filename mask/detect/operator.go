@@ -172,11 +172,12 @@ func (v *value) is(i int) bool {
 
 // strange reads the word at i, which is a secret only if it looks made by a machine.
 func (v *value) strange(i int) bool {
+	v.f.view(i)
 	for end := i; ; end++ {
 		c, ok := v.peek(end)
 		switch {
 		case !ok && !v.f.final:
-			return v.open(i, RunToken, 0)
+			return v.open(i, RunToken, "")
 		case ok && c > ' ' && c != '"' && c != '\'' && c != ',' && c != '<' && c != ')' && c != ';':
 			continue
 		}
@@ -220,12 +221,13 @@ func (v *value) sentence(i int) bool {
 
 // lastWord reads the word behind a name that begins a line, if it ends the line: smtp_password  x.
 func (v *value) lastWord(i int) bool {
+	v.f.view(i)
 	b := v.f.b
 	for end := i; end-i < maxCommand; end++ {
 		c, ok := v.peek(end)
 		switch {
 		case !ok && !v.f.final:
-			return v.open(i, RunToken, 0)
+			return v.open(i, RunToken, "")
 		case ok && c == ' ' && end-i == 1 && isDigit(b[i]): // Cisco's password 7 x
 			return v.lastWord(end + 1)
 		case ok && (c == ' ' || c == '\t'):

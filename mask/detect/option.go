@@ -122,8 +122,11 @@ func (f *finder) passLine(start int) bool {
 	from := start
 	colons, last := 0, 0
 	for i := start; ; i++ {
-		if i >= len(f.b) && !f.final && i-start < maxCommand {
-			return f.more(from, from, f.s.pass, RunLine, 0)
+		switch {
+		case i-start >= maxCommand:
+			return false
+		case i >= len(f.b) && !f.final:
+			return f.more(from, from, f.s.pass, RunLine, "")
 		}
 		if i = min(i, len(f.b)); i == len(f.b) || f.b[i] == '\n' || f.b[i] == '\r' {
 			if colons != 4 || i-last < 2 || f.numbers(start+1, last) {
@@ -139,7 +142,7 @@ func (f *finder) passLine(start int) bool {
 			i++ // \: and \\ stand for themselves
 		case c == ':' && colons < 4:
 			colons, last = colons+1, i
-		case c <= ' ' && colons < 4, i-start >= maxCommand:
+		case c <= ' ' && colons < 4:
 			return false
 		}
 	}
@@ -175,7 +178,7 @@ func (f *finder) call(l *literal, start int) bool {
 		case i-start > maxArguments:
 			return false
 		case i >= len(f.b):
-			return !f.final && f.more(start, start, l.rule, RunToken, 0)
+			return !f.final && f.more(start, start, l.rule, RunToken, "")
 		}
 		c := f.b[i]
 		switch {
@@ -234,7 +237,7 @@ func (f *finder) identified(l *literal, start int) bool {
 	}
 	switch {
 	case p.short && !f.final && len(f.b)-start < maxCommand:
-		return f.more(start, start, l.rule, RunToken, 0)
+		return f.more(start, start, l.rule, RunToken, "")
 	case !by || p.i == len(p.b):
 		return false
 	}
@@ -254,9 +257,10 @@ func (f *finder) label(l *literal, start int) bool {
 	for i < len(f.b) && i-start < 24 && (f.b[i] == ':' || f.b[i] == ' ') {
 		i++
 	}
+	f.view(i)
 	end, closed := f.run(i, l.alphabet)
 	if !closed {
-		return f.more(start, i, l.rule, RunToken, 0)
+		return f.more(start, i, l.rule, RunToken, "")
 	}
 	if end-i < l.min || end-i > l.max {
 		return false
@@ -271,7 +275,7 @@ func (f *finder) star(l *literal, start int) bool {
 	}
 	end, closed := f.run(start+1, l.alphabet)
 	if !closed && end-start <= l.max {
-		return f.more(start, start, l.rule, RunToken, 0)
+		return f.more(start, start, l.rule, RunToken, "")
 	}
 	if end-start-1 != l.max || end < len(f.b) && isWord(f.b[end]) {
 		return false

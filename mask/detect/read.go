@@ -11,15 +11,16 @@ func (v *value) element(i int) bool {
 	if c, ok := v.peek(i); ok && v.name > 1 && c == v.f.b[v.name-2] && (c == '"' || c == '\'' || c == '`') {
 		return false // '<password>'
 	}
+	v.f.view(i)
 	end := i
 	for ; ; end++ {
 		c, ok := v.peek(end)
 		if !ok && !v.f.final {
-			return v.open(i, RunToken, 0)
+			return v.open(i, RunElement, "")
 		}
 		next, more := v.peek(end + 1)
 		if ok && c == '<' && !more && !v.f.final {
-			return v.open(i, RunToken, 0)
+			return v.open(i, RunElement, "")
 		}
 		if ok && c == '<' && next != '/' || !ok {
 			return false
@@ -122,18 +123,19 @@ func (v *value) read(i int, quotedOnly bool) bool {
 
 // quoted reads to the closing quote, or to the end of the line where there is none.
 func (v *value) quoted(i int, quote byte) bool {
+	v.f.view(i)
 	end := i
 	for ; ; end++ {
 		c, ok := v.peek(end)
 		switch {
 		case !ok && !v.f.final:
-			return v.open(i, RunQuote, quote)
+			return v.open(i, RunQuote, quoteOf(quote))
 		case !ok, c == '\n':
 			return v.judge(i, min(end, len(v.f.b)), true) // a backslash may be the last byte of all
 		case c == '\\' && end+1 < len(v.f.b) && v.f.b[end+1] != quote:
 			end++
 		case c == '\\' && end+1 == len(v.f.b) && !v.f.final:
-			return v.open(i, RunQuote, quote)
+			return v.open(i, RunQuote, quoteOf(quote))
 		case c == '\\':
 			end++
 		case c == quote:
@@ -181,6 +183,7 @@ func (v *value) quoteAt(i int) (mark []byte, short bool) {
 
 // marked reads to the next mark, or to the end of the line where there is none.
 func (v *value) marked(i int, mark []byte) bool {
+	v.f.view(i)
 	line := v.f.b[i:]
 	n := bytes.Index(line, mark)
 	for n > 0 && mark[0] == '\\' && line[n-1] == '\\' {
@@ -195,45 +198,79 @@ func (v *value) marked(i int, mark []byte) bool {
 		return v.judge(i, i+nl, true)
 	}
 	switch {
-	case n >= 0 && n < MaxHold:
+	case n >= 0:
 		return v.judge(i, i+n, true)
-	case n < 0 && v.f.final && len(line) < MaxHold:
+	case v.f.final:
 		return v.judge(i, len(v.f.b), true)
 	}
-	quote := mark[len(mark)-1]
-	if quote == ';' {
-		quote = '&'
-	}
-	return v.open(i, RunQuote, quote)
+	return v.open(i, RunQuote, markOf(mark))
 }
 
-// percent reads what stands behind %3D, to %26 or the end of the word.
+// quoteOf is a quote as Finding has it.
+func quoteOf(c byte) string {
+	switch c {
+	case '"':
+		return `"`
+	case '\'':
+		return "'"
+	}
+	return "`"
+}
+
+// markOf is what quoteAt returns as Finding has it.
+func markOf(mark []byte) string {
+	for _, m := range quoteMarkTable {
+		if foldEqual(mark, m) && len(mark) == len(m) {
+			return m
+		}
+	}
+	const double, single = `\\\\\\\\"`, `\\\\\\\\'`
+	if mark[len(mark)-1] == '\'' {
+		return single[len(single)-len(mark):]
+	}
+	return double[len(double)-len(mark):]
+}
+
+// percent reads what stands behind %3D, to %26 or the end of the word, and a value in quotes behind %3D or %3A.
 func (v *value) percent(i int) bool {
 	b := v.f.b
 	switch {
 	case len(b)-i < 3 && !v.f.final:
 		return v.need()
-	case len(b)-i < 3 || b[i+1] != '3' || b[i+2]|0x20 != 'd':
+	case len(b)-i < 3 || b[i+1] != '3' || b[i+2]|0x20 != 'd' && b[i+2]|0x20 != 'a':
 		return false
 	}
+	colon := b[i+2]|0x20 == 'a'
 	i += 3
-	v.lineStart, v.form.tight, v.form.pair = false, true, true
+	v.lineStart, v.form.tight = false, true
+	switch mark, short := v.quoteAt(i); {
+	case short:
+		return v.need()
+	case len(mark) == 3: // %22password%22%3A%22x%22
+		return v.marked(i+len(mark), mark)
+	case colon:
+		return false
+	}
+	v.form.pair = true
+	v.f.view(i)
+	b = v.f.b
 	for end := i; ; end++ {
 		c, ok := v.peek(end)
 		switch {
 		case !ok && !v.f.final:
-			return v.open(i, RunToken, 0)
+			return v.open(i, RunToken, "")
 		case !ok, c <= ' ', c == '"', c == '\'', c == '&', c == '<', c == '>', c == ')', c == ',', c == ';',
 			c == '%' && end+2 < len(b) && b[end+1] == '2' && (b[end+2] == '6' || b[end+2] == '2' || b[end+2] == '0'):
 			return v.judge(i, min(end, len(b)), true)
 		case c == '%' && end+2 >= len(b) && !v.f.final:
-			return v.open(i, RunToken, 0)
+			return v.open(i, RunToken, "")
 		}
 	}
 }
 
 // bareWord reads a value without quotes: to the end of the line where the name begins it, else to a blank.
 func (v *value) bareWord(i int) bool {
+	v.f.view(i)
 	end := i
 	for ; ; end++ {
 		c, ok := v.peek(end)
@@ -242,7 +279,7 @@ func (v *value) bareWord(i int) bool {
 			if v.lineStart {
 				run = RunLine
 			}
-			return v.open(i, run, 0)
+			return v.open(i, run, "")
 		}
 		if !ok || c == '\n' || c == '\r' || c == 0 {
 			break
@@ -267,21 +304,24 @@ func (v *value) bareWord(i int) bool {
 }
 
 // open holds a value whose end is not there yet; what is no secret whatever follows is let go.
-func (v *value) open(i int, run Run, quote byte) bool {
+func (v *value) open(i int, run Run, quote string) bool {
 	if v.strength != field.Strong && len(v.f.b)-i >= MaxHold {
 		return false
 	}
 	if len(v.f.b)-i < MaxHold {
 		v.f.quiet = i
-		return v.need0()
+		v.f.hold(v.name)
+		return true
 	}
 	return v.f.more(v.name, i, v.f.s.named, run, quote)
 }
 
-// need0 holds from the name, however long the name is.
+// need0 is need for what may be part of the secret already.
 func (v *value) need0() bool {
-	v.f.hold(v.name)
-	return true
+	quiet := v.f.quiet
+	held := v.f.more(v.name, v.name, v.f.s.named, RunLine, "")
+	v.f.quiet = quiet
+	return held
 }
 
 // uncommented returns the length of a line's value without the comment behind it, and without what a connection string has behind its

@@ -31,7 +31,7 @@ func (f *finder) statement(l *literal, start int) bool {
 	}
 	switch {
 	case p.short && !f.final && len(f.b)-start < maxStatement:
-		return f.more(start, start, f.s.named, RunToken, 0)
+		return f.more(start, start, f.s.named, RunToken, "")
 	case !ok:
 		if p.values > 0 {
 			f.plainHead = f.b[start:p.values]
@@ -260,21 +260,21 @@ func (p *parser) name() (name []byte) {
 	}
 }
 
-// tupleLength is the length of (…) and the blanks and the comma in front of it; 0 when no more tuple comes.
-func (f *finder) tupleLength(b []byte) (n int, ok bool) {
+// tupleLength is the length of (…) and the blanks and the comma in front of it; 0 when no more tuple comes. final says that nothing follows b.
+func tupleLength(b []byte, final bool) (n int, ok bool) {
 	i := 0
 	for i < len(b) && (b[i] == ' ' || b[i] == '\t' || b[i] == '\n' || b[i] == '\r' || b[i] == ',') {
 		i++
 	}
 	if i == len(b) {
-		return 0, f.final
+		return 0, final
 	}
 	if b[i] != '(' {
 		return 0, true
 	}
 	depth := 0
 	var quote byte
-	for ; i < len(b) && i < MaxHold; i++ {
+	for ; i < len(b); i++ {
 		switch c := b[i]; {
 		case quote != 0 && c == '\\' && quote == '\'':
 			i++
@@ -292,7 +292,7 @@ func (f *finder) tupleLength(b []byte) (n int, ok bool) {
 			}
 		}
 	}
-	return 0, i >= MaxHold || f.final
+	return 0, final
 }
 
 // tuple adds the secret values of b[from:end], which is blanks, a comma perhaps and (…).

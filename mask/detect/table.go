@@ -110,7 +110,7 @@ func (f *finder) header(from, to int) (stop bool) {
 	n := bytes.IndexByte(f.b[to:min(len(f.b), to+maxHeader)], '\n')
 	if n < 0 {
 		if !f.final && len(f.b)-to < maxHeader {
-			return f.more(from, from, f.s.named, RunToken, 0)
+			return f.more(from, from, f.s.named, RunToken, "")
 		}
 		return false
 	}
@@ -187,11 +187,12 @@ func (f *finder) cellPair(from, to int, strength field.Strength) (found, known b
 			break
 		}
 	}
+	f.view(i)
 	end := i
 	for ; ; end++ {
 		c, ok := v.peek(end)
 		if !ok && !f.final {
-			return v.open(i, RunLine, 0), true
+			return v.open(i, RunLine, ""), true
 		}
 		if !ok || c == delim || c == '\n' || c == '\r' {
 			break
@@ -377,9 +378,12 @@ func (f *finder) rows(i int) (end int, held bool) {
 
 // rowLength is the length of the row that begins at i, its end included; 0 when none begins there. ok is false when its end is not there yet.
 func (f *finder) rowLength(i int) (n int, ok bool) {
-	b := f.b[i:]
+	b, final := f.b[i:], f.final
+	if len(b) >= MaxHold {
+		b, final = b[:MaxHold], false
+	}
 	if f.st.kind == tableTuples {
-		return f.tupleLength(b)
+		return tupleLength(b, final)
 	}
 	n = bytes.IndexByte(b, '\n') + 1
 	for f.st.kind == tableRows && f.st.delim != '|' && n > 0 && bytes.Count(b[:n], []byte{'"'})%2 != 0 && n < MaxHold {
@@ -393,7 +397,7 @@ func (f *finder) rowLength(i int) (n int, ok bool) {
 	switch {
 	case n > 0:
 		return n, true
-	case f.final && len(b) < MaxHold:
+	case final:
 		return len(b), true
 	}
 	return 0, false
@@ -473,7 +477,8 @@ func offsetOf(b, part []byte) int { return cap(b) - cap(part) }
 // around searches the row for everything else, and puts what is found between the cells that were added from base on. It reports false, and takes
 // all back, when something goes on behind the row.
 func (f *finder) around(base, from, end int) bool {
-	rest := finder{s: f.s, b: f.b[:end], final: true, out: f.inRow[:0], done: max(f.done, from), safe: end, st: State{kind: tableTuples}, grant: customGrant + customSteps*(end-from)} // no table in a table
+	rest := f.s.finder(f.b[:end], from, true)
+	rest.out, rest.done, rest.st.kind = f.inRow[:0], max(f.done, from), tableTuples // no table in a table
 	rest.search(from)
 	f.inRow = rest.out
 	for i := range rest.out {

@@ -35,13 +35,13 @@ var longOpeners = []string{
 	"id,user,password\n1,", "id\tpassword\tuser\n1\t", " id | password | host \n----+---+---\n 1 | ", "INSERT INTO users (id, password) VALUES (1, '", "INSERT INTO users (id, ", "COPY users (id, password) FROM stdin;\n1\t", "requirepass ", "requirepass | ", "user x on >", "machine h login u password ",
 	"{Name:DB_PASSWORD Value:", "name: DB_PASSWORD\nvalue: ", "<property name=\"password\" value=\"", "<entry key=\"password\">", "password == \"", "password := \"", "define('AUTH_KEY', '", "password   ", "password ", "password:", "password", "smtp_password  ",
 	"Set-Cookie: a=", "Cookie: ", "pass", "token string = \"", "hash = ", "session_id=", "signature=", "password:\t", "{PBKDF2-SHA256}", "$2b$12$", "\"private_key\": \"-----BEGIN PRIVATE KEY-----\\nMIIEvQIBADANBg", "key for ", "x key ", "CREATE TABLE t (", "authorization: [", "password: {", "password: string(",
-	"password|", "a|password|b\n", "password,", "data:\n  a: ", "Basic ", "Authorization: token ", "q=",
+	"password|", "a|password|b\n", "password,", "data:\n  a: ", "Basic ", "data:\n  env: ", "{\"data\":{\"env\":\"REJfUEFTU1dPUkQ9dHIwdWI0ZG9yMwpB", "$ base64 x\ndGhlIHdvcmQgb2YgYSBsaW5lIGhlcmUKdGhlIHdvcmQgb2YgYSBsaW5lIGhlcmUKdGhlIHdvcmQg\n", "Authorization: token ", "q=",
 }
 
 // longFillers is what long values are made of.
 var longFillers = []string{
 	"a", "q7Zt5Xq8", "abcdefghijklmnop", "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC", "ab12-_.", "x y ", "correct horse ", "a,", "a;", "a|", "a\t", "1", " ", "\\\\", "\\\"", "\"", "''", "&", "&quot;", "%22", "=", ":", "/", "@", "a=b;", "<", "password=", "token: ", "ghp_", "eyJ", "-", "MIIEvQIB\\n", "é", "\xff", "(", "a b",
-	"-----BEGIN ", "://", "key is ", "},{", "\\", "\\n", "Zm9vYmFy", "%3D", "END ", "c3VwZXJz", "*", "#", " #", "\r\n", "\n",
+	"-----BEGIN ", "://", "key is ", "},{", "\\", "\\n", "Zm9vYmFy", "%3D", "END ", "c3VwZXJz", "REJfUEFTU1dPUkQ9dHIwdWI0ZG9yMwpB", "dGhlIHdvcmQgb2YgYSBsaW5lIGhlcmUK", "REJfUEFTU1dPUkQ9dHIwdWI0ZG9yMwpBREJfUEFTU1dPUkQ9dHIwdWI0ZG9yMwpBREJfUEFTU1dP\n", "dGhlIHdvcmQgb2YgYSBsaW5lIGhlcmUKdGhlIHdvcmQgb2YgYSBsaW5lIGhlcmUKdGhlIHdvcmQg\n", "*", "#", " #", "\r\n", "\n",
 }
 
 // longEnders is what long values end with, or go on with: all control bytes, and what may end or continue one.

@@ -32,17 +32,18 @@ type textWriter struct {
 	// swallow is set while the rest of a value too long to hold is being dropped.
 	swallow detect.Run
 	quote   string
-	seen    int   // how much of what ends it stood last: of a private key's END line, of a quote; or how many backslashes
+	seen    int   // how much of what ends it stood last: of a private key's END line, of a quote; how many backslashes; how long the line is
 	note    *note // of that value, for a report
 }
 
 // follow begins to drop what follows the open span sp of b.
 func (t *textWriter) follow(sp *span, b []byte, note *note) {
 	t.swallow, t.quote, t.seen, t.note = sp.open, sp.quote, 0, note
-	if sp.open == detect.RunQuote {
-		for i := sp.end; i > sp.start && b[i-1] == '\\'; i-- {
-			t.seen++
+	for i := sp.end; i > sp.start; i-- {
+		if sp.open == detect.RunQuote && b[i-1] != '\\' || sp.open == detect.RunEncoded && b[i-1] <= ' ' || sp.open != detect.RunQuote && sp.open != detect.RunEncoded {
+			break
 		}
+		t.seen++
 	}
 }
 
@@ -155,6 +156,8 @@ func (t *textWriter) drop(b []byte) int {
 			end = c == '\n' || c == '\r' || c == 0
 		case detect.RunKey:
 			end = t.keyEnds(c)
+		case detect.RunEncoded:
+			end = t.encodedEnds(c)
 		case detect.Closed:
 			end = true
 		}
@@ -164,6 +167,23 @@ func (t *textWriter) drop(b []byte) int {
 		}
 	}
 	return len(b)
+}
+
+// encodedEnds follows the lines of a run of base64 and reports the first byte behind it.
+func (t *textWriter) encodedEnds(c byte) bool {
+	const wide = 56
+	switch {
+	case c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' || c == '+' || c == '/' || c == '-' || c == '_' || c == '=':
+		t.seen++
+		return false
+	case c == '\\' || c == '\n' || c == '\r':
+		if t.seen > 1 && t.seen < wide {
+			return true
+		}
+		t.seen = 0
+		return false
+	}
+	return t.seen > 0 || c != ' ' && c != '\t'
 }
 
 // quoteEnds follows the quote that ends the value and reports its last byte.

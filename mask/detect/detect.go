@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"weir/mask/field"
 )
@@ -31,12 +32,13 @@ type Run uint8
 
 // Runs.
 const (
-	Closed   Run = iota // the finding is complete
-	RunToken            // to the next byte that is not part of a token
-	RunQuote            // to the next Finding.Quote or line end
-	RunElement          // to the next <
-	RunLine             // to the end of the line
-	RunKey              // to the end of a private key block
+	Closed     Run = iota // the finding is complete
+	RunToken              // to the next byte that is not part of a token
+	RunQuote              // to the next Finding.Quote or line end
+	RunElement            // to the next <
+	RunLine               // to the end of the line
+	RunKey                // to the end of a private key block
+	RunEncoded            // to the end of a run of base64, over line ends where its lines are wide
 )
 
 // Finding is one credential: b[Start:End] is exactly the secret. From is where what shows it to be one
@@ -78,6 +80,7 @@ const (
 	readSpoken
 	readPutty
 	readCustom
+	readEncoded
 )
 
 type literal struct {
@@ -120,6 +123,8 @@ type Set struct {
 	wordRun  *[256]bool // what a word is made of where a run of tokens is masked whole
 	joined   [256]bool  // what may stand between the beginning of a match of a user's own and its keyword
 	customs  bool       // there are such
+	encoded  bool       // secrets in base64 are looked for
+	plain    sync.Pool  // of *[]byte: what runs of base64 hold
 	behind   int        // how far before its window something may begin, in bytes
 }
 
@@ -147,7 +152,7 @@ func New(o Options) (*Set, error) {
 		p := problems[0]
 		return nil, fmt.Errorf("detect: custom detector %d: %s: %s", p.Index+1, p.Field, p.Text)
 	}
-	s.literals = append(s.literals, customs...)
+	s.literals = append(append(s.literals, s.encodings(s.named, customs)...), customs...)
 	for i := range customs {
 		kinds[customs[i].rule.Kind] = true
 	}
@@ -164,6 +169,7 @@ func New(o Options) (*Set, error) {
 		l := &s.literals[i]
 		s.begin(l)
 		s.behind = max(s.behind, l.at+l.beforeMax)
+		s.encoded = s.encoded || l.read == readEncoded
 		if l.read == readCustom {
 			s.behind, s.customs = max(s.behind, l.at+maxCustomBefore), true
 		}
@@ -266,7 +272,7 @@ var placeTable = [...]struct {
 // alphabet returns the bytes of one of the alphabets of formats.go, or nil.
 func alphabet(name byte) *[256]bool {
 	ranges := map[byte]string{
-		'a': "azAZ09", 'u': "azAZ09__--", 'w': "azAZ09__", 'x': "azAZ09__--..==", 'B': "azAZ09++//==__--", 'h': "09afAF", 'b': "AZ27", 'U': "AZ09", 'l': "az09", 'd': "09",
+		'a': "azAZ09", 'u': "azAZ09__--", 'w': "azAZ09__", 'x': "azAZ09__--..==", 'B': "azAZ09++//==__--", 'E': "azAZ09++//__--", 'h': "09afAF", 'b': "AZ27", 'U': "AZ09", 'l': "az09", 'd': "09",
 		'p': "azAZ09__--..//", 'c': "azAZ09..//$$", 'y': "azAZ09..//$$==,,::++",
 		't': "azAZ09__--..~~", '%': "azAZ09__--%%", 'A': "azAZ09++//", 'H': "09AF", 'e': "azAZ09..//", '@': "azAZ09__--..//@@", '*': "\x00\xff", 'W': "!!#%((*+-:==?\\^|~\xff",
 		'g': "azAZ09!!#%**++^_{{~~@@",

@@ -19,10 +19,14 @@ func (s *Set) Find(dst []Finding, b []byte, from int, final bool) (found []Findi
 // FindNext is Find for a text that comes in parts: st carries from one to the next what the text has said about itself.
 func (s *Set) FindNext(st *State, dst []Finding, b []byte, from int, final bool) (found []Finding, safe int) {
 	f := s.finder(b, from, final)
-	f.out, f.st = dst, *st
+	f.out, f.st, f.plain = dst, *st, from+st.plain
 	f.find(from)
+	safe = max(f.safe, from)
 	*st = f.st
-	return f.out, max(f.safe, from)
+	if st.plain = max(0, f.plain-safe); len(f.out) > 0 && f.out[len(f.out)-1].Open != Closed {
+		st.plain = 0
+	}
+	return f.out, safe
 }
 
 // find looks for literals, and reads the rows of tables. It reports that it stopped at a finding that is open, or that may become one.
@@ -54,7 +58,7 @@ func (f *finder) find(from int) (stopped bool) {
 // as for FindNext with final unset; st is not changed. It does not keep b.
 func (s *Set) Quiet(st *State, b []byte, from int) int {
 	f := s.finder(b, from, false)
-	f.quiet, f.st = -1, st.Clone()
+	f.quiet, f.st, f.plain = -1, st.Clone(), from+st.plain
 	switch stopped := f.find(from); {
 	case !stopped:
 		return len(b)
@@ -124,6 +128,11 @@ type finder struct {
 	plainHead    []byte    // of the last INSERT without a secret column
 	quiet        int       // where the secret itself begins of what search stopped at; -1 if that isn't known
 	at           int       // the window that is being looked at
+	plain        int       // before it, runs of base64 hold nothing
+	runAt, run0  int       // of runBegin: where it was asked last, and what it said
+	depth        int       // encodings around
+	one          bool      // one finding is enough
+	inRun        []Finding // of inside, to be used again
 	spent        int       // bytes that users' expressions read
 	grant        int       // how many they may
 }
@@ -135,7 +144,25 @@ func (s *Set) finder(b []byte, from int, final bool) finder {
 // tail returns where the bytes at the end begin that may become part of a finding with what follows: the beginning of a literal, and the part of a
 // token that stands in front of its literal.
 func (f *finder) tail(from int) int {
-	return f.s.beforeRun(f.b, f.s.partial(f.b, from), from)
+	start := f.s.beforeRun(f.b, f.s.partial(f.b, from), from)
+	if begin := f.tokenBegin(len(f.b)); begin >= from {
+		start = min(start, begin)
+	}
+	return start
+}
+
+// tokenBegin returns where the run of base64 begins that ends at i, if it may be masked from there when a spelling follows; else i.
+func (f *finder) tokenBegin(i int) int {
+	if !f.s.encoded {
+		return i
+	}
+	k := i
+	for k > 0 && sextets[f.whole[k-1]] != notEncoded {
+		if k--; i-k > encodedReach+f.s.longest {
+			return i
+		}
+	}
+	return k
 }
 
 // candidate looks at the literals whose window stands at i. It reports that the search is over: a finding
@@ -228,6 +255,8 @@ func (f *finder) look(l *literal, start int) bool {
 		return f.putty(l, start)
 	case readCustom:
 		return f.custom(l, start)
+	case readEncoded:
+		return f.encoded(l, start)
 	}
 	return false
 }
@@ -250,12 +279,12 @@ func (f *finder) add(from, start, end int, r *Rule) bool {
 	}
 	f.out = append(f.out, Finding{From: min(from, start), Start: start, End: end, Rule: r})
 	f.done = end
-	return false
+	return f.one
 }
 
 // hold lets nothing from i on go, but for what was found already.
 func (f *finder) hold(i int) {
-	i = min(i, f.at-f.s.behind) // something longer may begin before it whose window comes later
+	i = min(i, f.at-f.s.behind, f.tokenBegin(min(f.at+window, len(f.whole)))) // something longer may begin before it whose window comes later
 	f.safe = max(min(i, f.safe), min(f.done, f.safe))
 }
 
@@ -307,6 +336,9 @@ func (f *finder) jwt(l *literal, start int) bool {
 		return false
 	}
 	end, closed := f.run(start, l.alphabet)
+	if head := f.b[start:min(end, start+maxHeader)]; bytes.IndexByte(head, '.') < 0 && (closed || len(head) == maxHeader) {
+		return false // base64 of any other JSON
+	}
 	if !closed {
 		return f.more(start, start, l.rule, RunToken, "")
 	}

@@ -287,6 +287,9 @@ func (f *finder) format(l *literal, start int) bool {
 	} else if isWord(l.text[0]) && insideWord(f.b, start) {
 		return l.proof != nil && f.proven(l, start, value)
 	}
+	if len(l.text) <= window+2 && l.before == nil && f.inBlock(l, start) {
+		return false
+	}
 	f.view(start + l.inner)
 	end, closed := f.stretch(l, value)
 	if !closed {

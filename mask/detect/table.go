@@ -14,6 +14,7 @@ type State struct {
 	kind    tableKind
 	delim   byte
 	leading bool // rows begin with the delimiter
+	plain   int  // so many bytes of what comes next are base64 that holds nothing
 	columns int
 	proof   [maxColumns]colKind
 	tables  *tables // nil until one is created

@@ -129,7 +129,7 @@ func (l *literal) windows(dst []entry, n int32) []entry {
 	case len(l.text) == window-1: // with each byte that may follow
 		from := len(dst)
 		for c := range 256 {
-			if l.read == readFormat && l.min > 0 && !l.alphabet[c] {
+			if (l.read == readFormat && l.min > 0 || l.read == readEncoded) && !l.alphabet[c] {
 				continue
 			}
 			dst = l.cases(dst, [window]byte{l.text[0], l.text[1], l.text[2], byte(c)}, n)

@@ -14,9 +14,9 @@ type knownGap struct {
 }
 
 var knownGaps = []knownGap{
-	{"base64", "*", "base64 is not decoded in text"},
-	{"base64 json", "*", "base64 is not decoded in text"},
-	{"shape", "jwk putty twice-encoded", "the private parts of a JWK and of a PuTTY key have no name; base64 is not decoded"},
+	{"base64", "mysql-native azure-sas", "* and sig= are too short to be seen in base64"},
+	{"base64 json", "mysql-native azure-sas", "the same"},
+	{"shape", "jwk putty twice-encoded", "the private parts of a JWK and of a PuTTY key have no name; base64 within base64 is not looked for"},
 	{"*", "bitwarden-machine", "0. stands in front of every fraction, and no other three bytes of it are fixed"},
 	{"*", "mailgun-signing ngrok-token", "no byte of three that follow one another is fixed"},
 	{"*", "vault-old-service", "s. stands in all code: to look at each costs a quarter of the speed there, for what Vault has not issued since 1.10"},

@@ -208,7 +208,17 @@ func hex4(s []byte) (rune, int) {
 // quote appends s as the inside of a JSON string.
 func quote(dst, s []byte) []byte {
 	const digits = "0123456789abcdef"
-	for _, c := range s {
+	for len(s) > 0 {
+		n := 0
+		for n < len(s) && s[n] >= ' ' && s[n] != '"' && s[n] != '\\' {
+			n++
+		}
+		dst = append(dst, s[:n]...)
+		if n == len(s) {
+			break
+		}
+		c := s[n]
+		s = s[n+1:]
 		switch {
 		case c == '"' || c == '\\':
 			dst = append(dst, '\\', c)
@@ -218,10 +228,8 @@ func quote(dst, s []byte) []byte {
 			dst = append(dst, '\\', 'r')
 		case c == '\t':
 			dst = append(dst, '\\', 't')
-		case c < ' ':
-			dst = append(dst, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
 		default:
-			dst = append(dst, c)
+			dst = append(dst, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
 		}
 	}
 	return dst

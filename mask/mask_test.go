@@ -365,6 +365,9 @@ func BenchmarkStream(b *testing.B) {
 		n  int
 	}{
 		"json 10MB": {weir.FormatJSON, big, 32 << 10}, "text 10MB": {weir.FormatText, big, 32 << 10}, "json small": {weir.FormatJSON, big[1:280], 32 << 10},
+		"json of one name":        {weir.FormatJSON, []byte("{" + strings.Repeat(`"token":"x1",`, 80000) + `"a":1}`), 32 << 10},
+		"json of one name's name": {weir.FormatJSON, []byte("{" + strings.Repeat(`"password":"password",`, 50000) + `"a":1}`), 32 << 10},
+		"text of one name":        {weir.FormatText, []byte(strings.Repeat("password: password:\n", 50000)), 32 << 10},
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(c.in)))

@@ -115,6 +115,9 @@ type finder struct {
 	done         int // nothing before this may be found any more
 	commands     commands
 	named        int // end of the last name that was judged
+	proof        int // how many of the bytes before proofEnd are the last name that was looked up
+	proofEnd     int
+	strength     field.Strength // what it says
 	safe         int
 	st           State
 	resume       int  // where the rows of a table begin, or -1

@@ -52,13 +52,22 @@ func (f *finder) name(l *literal, start int) bool {
 	if !f.assigned(from, to) || bytes.HasSuffix(f.b[:from], []byte("[masked:")) {
 		return false // nothing beside it, or the kind in a placeholder
 	}
-	strength := f.s.names.Match(f.b[from:to])
+	strength := f.match(from, to)
 	if strength == field.None {
 		return false
 	}
 	v := value{f: f, name: from, at: to, strength: strength}
 	v.lineStart = f.beginsLine(from)
 	return v.operator()
+}
+
+// match is what the name b[from:to] says. The same name often comes again.
+func (f *finder) match(from, to int) field.Strength {
+	if f.proof != to-from || !bytes.Equal(f.b[f.proofEnd-f.proof:f.proofEnd], f.b[from:to]) {
+		f.strength = f.s.names.Match(f.b[from:to])
+	}
+	f.proof, f.proofEnd = to-from, to
+	return f.strength
 }
 
 // assigned reports whether something that may join a name to a value stands behind b[from:to], or may still
@@ -82,6 +91,9 @@ func (f *finder) assigned(from, to int) bool {
 		case 's':
 			return i > to && bytes.HasPrefix(f.b[i:], []byte(stringType)) || !f.final && len(f.b)-i < len(stringType)
 		case ' ', '\t':
+			if i > to && (f.b[i-1] == ' ' || f.b[i-1] == '\t') && (i+1 == len(f.b) || f.b[i+1]|0x20 != 'f') {
+				continue // what follows was asked of the blank before
+			}
 			if from > 0 && f.b[from-1] == '<' || i+1 < len(f.b) && f.b[i+1]|0x20 == 'f' || f.spoken(from, to) || f.beginsLine(from) {
 				return true
 			}

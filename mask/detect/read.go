@@ -52,9 +52,15 @@ func (v *value) tag(i int) bool {
 // wrapTable is what may stand between an operator and the quote of its value: SQL's prefixes and its PASSWORD function, types in dumps.
 var wrapTable = [...]string{"N'", "E'", "PASSWORD(", "OLD_PASSWORD(", "string(", "!!str ", "!!binary "}
 
+// wrapHeadTable is what they begin with.
+var wrapHeadTable = []byte("NEPOs!")
+
 // unwrapped returns where the quoted or bare value begins behind one of wrapTable. short means that more bytes are needed to tell.
 func (v *value) unwrapped(i int) (at int, short bool) {
 	b := v.f.b
+	if i < len(b) && bytes.IndexByte(wrapHeadTable, b[i]) < 0 {
+		return i, false
+	}
 	for _, w := range wrapTable {
 		if rest := b[i:]; len(rest) < len(w) && string(rest) == w[:len(rest)] && !v.f.final {
 			return i, true

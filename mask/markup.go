@@ -2,6 +2,8 @@ package mask
 
 import (
 	"bytes"
+	"strings"
+	"unicode/utf8"
 
 	"weir"
 	"weir/mask/field"
@@ -31,11 +33,13 @@ type markupWriter struct {
 	stack []element
 	value field.Strength // of the text that is being read
 	label bool           // value comes from a cell beside it that may as well be a heading
-	held  []byte         // that text, when it is to be masked
-	drop  bool           // the rest of it is being dropped
-	note  *note          // of that text, for a report
-	cell  []byte         // the beginning of text that may name its neighbour
-	cut   bool           // the text is too long to be a name
+	// mention is set where that cell may as well mention a name of a program: <code>password</code>.
+	mention bool
+	held    []byte // that text, when it is to be masked
+	drop    bool   // the rest of it is being dropped
+	note    *note  // of that text, for a report
+	cell    []byte // the beginning of text that may name its neighbour
+	cut     bool   // the text is too long to be a name
 
 	beside       field.Strength // what the name before says
 	besideLoose  bool
@@ -296,7 +300,7 @@ func (x *markupWriter) end() {
 		v := bytes.TrimSpace(x.held)
 		at := bytes.Index(x.held, v)
 		inner, quoted := bare(v)
-		prose := x.label && bytes.ContainsAny(v, " \t\n")
+		prose := x.label && x.prose(v) || !bytes.ContainsFunc(v, isAlnum) && x.m.strength(x.top().name) == field.None
 		another := !quoted && names(x.top().name) != nameNone && x.m.strength(string(v)) != field.None // the next name, not a value
 		if len(v) == 0 || prose || another || !secret(x.value, inner) {
 			x.out = append(x.out, x.held...)
@@ -311,6 +315,16 @@ func (x *markupWriter) end() {
 		x.held = x.held[:0]
 	}
 	x.name()
+}
+
+// prose reports that v, behind what may be a label, is a part of a sentence or of a program instead of a value.
+func (x *markupWriter) prose(v []byte) bool {
+	return bytes.ContainsAny(v, " \t\n") || len(v) < 3 || v[0] == '(' || bytes.HasPrefix(v, []byte("&#x3C;")) || bytes.HasPrefix(v, []byte("&lt;")) ||
+		x.mention && !bytes.ContainsAny(v, "0123456789")
+}
+
+func isAlnum(r rune) bool {
+	return r >= '0' && r <= '9' || r|0x20 >= 'a' && r|0x20 <= 'z' || r >= 0x80
 }
 
 func clip(b []byte) []byte { return b[:min(len(b), maxLabel)] }
@@ -336,6 +350,9 @@ func (x *markupWriter) name() {
 		return
 	}
 	s := x.m.strength(string(text))
+	if how == nameLoose && s != field.None && !labels(text) {
+		s = field.None
+	}
 	if x.top().name == "th" && x.column >= 0 && x.column < maxColumns {
 		x.rowHeads[x.column] = s
 	}
@@ -343,6 +360,31 @@ func (x *markupWriter) name() {
 		return // another value of the same row
 	}
 	x.beside, x.besideLoose, x.besideDepth = s, how == nameLoose, len(x.stack)-1
+	switch x.top().name {
+	case "code", "tt", "var", "kbd", "em", "i":
+		x.mention = text[len(text)-1] != ':' && text[len(text)-1] != '='
+	default:
+		x.mention = false
+	}
+}
+
+// labels reports a text that may label what stands beside it, as "Your API key:" does and a part of a sentence does not: it is read in any
+// element.
+func labels(text []byte) bool {
+	colon := text[len(text)-1] == ':' || text[len(text)-1] == '='
+	text = bytes.TrimRight(text, ":= \t\r\n")
+	n, last := 0, ""
+	for word := range bytes.FieldsSeq(text) {
+		if n++; n > 5 || bytes.ContainsAny(word, "(),;!?<>{}[]|&\"@") || bytes.HasSuffix(word, []byte(".")) {
+			return false
+		}
+		last = strings.ToLower(string(word))
+		switch last {
+		case "the", "a", "an", "to", "of", "and", "or", "for", "with", "if", "that", "this", "in", "as", "by", "use", "uses", "using", "from", "about", "given", "when", "each", "any", "some", "no", "not", "its", "their", "optional", "should", "must", "will", "can", "would":
+			return false
+		}
+	}
+	return last != "pass" || n == 1 || colon // should pass
 }
 
 // nameKind says how far an element's text is believed to name what stands beside it.
@@ -412,6 +454,9 @@ func (x *markupWriter) tag(b []byte) {
 			s = field.None
 		}
 		v := b[a.start:a.end]
+		if a.name == "accesskey" && utf8.RuneCount(v) == 1 {
+			continue // the key on the keyboard
+		}
 		if len(v) == 0 || !secret(s, v) {
 			continue
 		}

@@ -143,3 +143,25 @@ func BenchmarkMarkup(b *testing.B) {
 		markup(b, m, weir.FormatHTML, in, 32<<10)
 	}
 }
+
+// TestProseNamesNothing: in HTML a part of a sentence is no label of the element behind it, and a key on the keyboard is none to hide.
+func TestProseNamesNothing(t *testing.T) {
+	m := longMasker(t)
+	for _, in := range []string{
+		`<p>it is safest to pass the <code>ffi_type</code> object</p>`, `<p>should pass <code class="output">BZ_RUN</code></p>`, `<p>Computes the shared secret using <code>otherPublicKey</code></p>`,
+		`<a href="#Introduction" accesskey="n" rel="next">Next</a>`, `<td><code>password</code>.</td><td>x</td>`, `<p>that form a valid token.</p><h3>Semicolons</h3>`, `<b>list</b> pass the <b>predicate</b>`,
+		`(password, <span class="s">'salt'</span>`, `<h4>Secret key</h4><a class="mark" href="#k">#</a>`,
+		`<a id="err_missing_passphrase">#</a>`, `<p>the <code>privateKey</code> string.</p>`, `<li><code>privateKey</code> <a class="type">&#x3C;Object></a></li>`, `<span class="f">computeSecret</span>(bob.<span>x</span>)`,
+	} {
+		if got := longPass(t, m, weir.FormatHTML, in, func() int { return len(in) }); got != in {
+			t.Errorf("%s\nbecame %s", in, got)
+		}
+	}
+	for _, in := range []string{
+		`<p>Your API key: <code>CANARY7x9q2</code></p>`, `<span>Password</span> <b>CANARY</b>`, `<li><strong>DB Pass:</strong> <code>CANARYx1</code></li>`, `<p>Your new password: <b>CANARY</b></p>`, `<s3 accesskey="CANARY9"/>`, `<i>Password</i> <tt>CANARY1x</tt>`, `<code>password:</code> <code>CANARY</code>`, `<b>Password</b> <code>CANARY</code>`,
+	} {
+		if got := longPass(t, m, weir.FormatHTML, in, func() int { return len(in) }); strings.Contains(got, "CANARY") {
+			t.Errorf("%s\nbecame %s", in, got)
+		}
+	}
+}

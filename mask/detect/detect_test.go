@@ -248,3 +248,29 @@ func FuzzFind(f *testing.F) {
 		}
 	})
 }
+
+// TestWhatDocumentationWrites is left alone: names of errors, of types and of arguments.
+func TestWhatDocumentationWritesStays(t *testing.T) {
+	s := newSet(t)
+	for _, text := range []string{
+		"INVALID_PASSWORD = '28P01'\n", "ERR_PASSWORD_EXPIRED: 1862\nmissing_token: 'E1042x7'\n", "    MovedAttribute(\"HTTPPasswordMgr\", \"urllib2\", \"urllib.request\"),\n", "pass_stmt: 'pass'\n",
+		"my $Token = qr/[\\x21\\x23-\\x27\\x2A\\x2B]/;\n", "default login anonymous password anonymous\n",
+		"    \"passwd:dir\",\n    \"passwd:shell\",\n", "    MovedAttribute(\"HTTPCookieProcessor\", \"urllib2\", \"urllib.request\"),\n", "PQconnectionUsedPassword.restype = c_int\n", "      $pass = '-anonymous@'\n",
+	} {
+		if got := found(s, text); len(got) != 0 {
+			t.Errorf("%q: %q", text, got)
+		}
+		for i := range text {
+			if got := stream(s, text, func() int { return i + 1 }); got != text {
+				t.Errorf("%q in pieces of %d: %q", text, i+1, got)
+			}
+		}
+	}
+	for text, want := range map[string]string{
+		"setProperty(\"db.password\", \"hunter2\");\n": "field=hunter2", "redis.set(\"password\", \"tr0ub4dor3x9\", \"EX\")\n": "field=tr0ub4dor3x9", "- \"password:hunter2\"\n": "field=hunter2", "INVALIDATED: 1\npassword: 'x28P01'\n": "field=x28P01",
+	} {
+		if got := found(s, text); len(got) != 1 || got[0] != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}

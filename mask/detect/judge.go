@@ -37,6 +37,8 @@ func (v *value) judge(i, end int, quoted bool) bool {
 	case v.f.s.names.Extra(name): // whoever added the name knows
 	case fileName(name), formatVerb(text), !bytes.ContainsFunc(text, alnum), template(text), madeUpExample(text), v.name > 1 && b[v.name-1] == ':' && b[v.name-2] == ':':
 		return false
+	case errorName(name), v.form.query && v.amongMore(text): // INVALID_PASSWORD = '28P01'
+		return false
 	case v.strength == field.Weak && basicPair(text):
 	case v.strength == field.Weak:
 		if !field.Opaque(text) || !quoted && v.expression(text) || digest(text) && hashName(name) || text[0] == '\\' || text[0] == '{' || bytes.Count(text, []byte(",")) > 2 {
@@ -72,6 +74,8 @@ func (v *value) password(text, name []byte) bool {
 	switch {
 	case bareName(name) && (environment(name) && !v.form.tight || v.form.query):
 		return false // --- PASS: TestX, we pass "x"
+	case v.within && word && v.form.colon && v.form.tight, bytes.Contains(text, []byte("anonymous")):
+		return false // "passwd:shell"
 	case number(text) && (bytes.IndexByte(text, '.') >= 0 || len(text) < 4), v.flag && text[0] == '-', !v.form.quoted && !v.form.tight && text[len(text)-1] == '=':
 		return false
 	case v.form.quoted && prose(text), !v.form.quoted && sentence(text), !v.form.quoted && v.expression(text):
@@ -100,6 +104,22 @@ func (v *value) password(text, name []byte) bool {
 		return len(text) >= 4 && text[0] != '-' && !v.inCode() && (len(text) < 2 || text[1] != 'x')
 	}
 	return true
+}
+
+// amongMore reports that text, a word with a digit at most, is one of three strings or more in a call: x("HTTPPasswordMgr", "urllib2", "urllib.request").
+func (v *value) amongMore(text []byte) bool {
+	b := v.f.b
+	if v.at >= len(b) || !field.Wordy(text) || !v.f.argument(v.name) {
+		return false
+	}
+	i := offsetOf(b, text) + len(text) + 1 // behind the quote
+	if i >= len(b) || b[i] != ',' {
+		return false
+	}
+	if i++; i < len(b) && b[i] == ' ' {
+		i++
+	}
+	return i < len(b) && (b[i] == '"' || b[i] == '\'')
 }
 
 // token judges the value of any other strong name. Tokens are made by machines, so it must look so, unless it stands in a file of the
@@ -224,7 +244,7 @@ func (v *value) expression(text []byte) bool {
 		return true // $self->token
 	case text[0] == '!' || text[0] == '\\' || text[0] == '/' && len(text) > 1 && (text[1] == '/' || text[1] == '*') || text[0] == '%' && len(text) > 2 && (text[1] == '(' || text[1] == '{'):
 		return true
-	case bytes.HasPrefix(text, []byte("...")), bytes.HasPrefix(text, []byte("=>")):
+	case bytes.HasPrefix(text, []byte("...")), bytes.HasPrefix(text, []byte("=>")), bytes.HasPrefix(text, []byte("qr/")):
 		return true
 	}
 	return false
@@ -237,6 +257,16 @@ func (v *value) lineStartEnv() bool { return v.lineStart && v.form.tight && !v.f
 func passwordName(name []byte) bool {
 	for i := range name {
 		if c := name[i] | 0x20; c == 'p' && i+1 < len(name) && (foldPrefix(name[i:], "pass") || foldPrefix(name[i:], "pwd") || foldPrefix(name[i:], "pw") && (i+2 == len(name) || !isWord(name[i+2]))) {
+			return true
+		}
+	}
+	return false
+}
+
+// errorName reports the name of what is wrong with a secret.
+func errorName(name []byte) bool {
+	for _, w := range [...]string{"invalid", "incorrect", "wrong", "missing", "expired", "err_", "error_", "bad_", "unknown_"} {
+		if foldPrefix(name, w) && len(name) > len(w) && (isLetter(name[len(w)]) || name[len(w)] == '_' || name[len(w)] == '-') {
 			return true
 		}
 	}

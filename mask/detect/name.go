@@ -252,6 +252,7 @@ type value struct {
 	code      int8 // of inCode: 0 not asked yet, 1 no, 2 yes
 	option    bool // behind an option, not a name
 	call      bool // among the arguments of a call
+	within    bool // with its name in quotes: "name:value"
 	user, end int  // what stands before a password's colon: b[user:end]
 }
 

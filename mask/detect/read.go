@@ -144,6 +144,8 @@ func (v *value) quoted(i int, quote byte) bool {
 			return v.open(i, RunQuote, quoteOf(quote))
 		case c == '\\':
 			end++
+		case c == quote && v.form.query && len(v.f.b)-end < 4 && !v.f.final && v.f.argument(v.name):
+			return v.open(i, RunQuote, quoteOf(quote)) // amongMore looks on
 		case c == quote:
 			return v.judge(i, end, true)
 		}
@@ -299,6 +301,11 @@ func (v *value) bareWord(i int) bool {
 	}
 	if v.lineStart {
 		end = i + uncommented(v.f.b[i:end])
+		if q := v.f.b[max(0, v.name-1)]; v.name > 0 && (q == '"' || q == '\'') && !v.form.key {
+			if n := bytes.IndexByte(v.f.b[i:end], q); n > 0 {
+				end, v.within = i+n, true
+			}
+		}
 	}
 	for end > i && (v.f.b[end-1] == ' ' || v.f.b[end-1] == '\t') {
 		end--

@@ -300,7 +300,7 @@ func among(list string, w []byte) bool {
 }
 
 // commonNames are words that stand beside the name of a password without being one.
-const commonNames = " required optional string text none null missing invalid incorrect wrong expired changed unknown empty default value name hidden prompt type length field input true false enabled disabled yes not set unset given provided basic plain hash hashed md5 sha " +
+const commonNames = " pass anonymous required optional string text none null missing invalid incorrect wrong expired changed unknown empty default value name hidden prompt type length field input true false enabled disabled yes not set unset given provided basic plain hash hashed md5 sha " +
 	"denied failed failure error success accepted rejected ok is was the for and with from reset update forgot show hide strong weak static dynamic random auto never always compat flag flags option options argument arguments parameter parameters requisite sufficient include substack files sss systemd "
 
 // commonWord reports one of them.

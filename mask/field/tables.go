@@ -31,5 +31,5 @@ var neutral = map[string]bool{ //nolint:gochecknoglobals // a table
 	"disabled": true, "required": true, "valid": true, "version": true, "encryption": true, "algorithm": true, "alg": true, "method": true, "mode": true, "format": true, "encoding": true, "provider": true, "issuer": true, "ref": true,
 	"reference": true, "arn": true, "status": true, "state": true, "created": true, "updated": true, "changed": true, "used": true, "strength": true, "rotation": true, "reset": true, "manager": true, "store": true, "source": true,
 	"prefix": true, "suffix": true, "label": true, "description": true, "title": true, "field": true, "column": true, "index": true, "class": true, "kind": true, "exists": true, "set": true, "present": true, "is": true, "rate": true, "usage": true,
-	"scope": true, "scopes": true, "audience": true, "owner": true, "user": true, "username": true, "date": true, "time": true, "timestamp": true, "seconds": true, "ms": true, "days": true, "bits": true, "rounds": true, "iterations": true,
+	"scope": true, "scopes": true, "restype": true, "argtypes": true, "audience": true, "owner": true, "user": true, "username": true, "date": true, "time": true, "timestamp": true, "seconds": true, "ms": true, "days": true, "bits": true, "rounds": true, "iterations": true,
 }

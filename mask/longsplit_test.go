@@ -114,7 +114,7 @@ func longCuts(r *rand.Rand, text string) func() int {
 	at, mode := 0, r.IntN(4)
 	fine := len(text) - 400 + r.IntN(380)
 	return func() int {
-		n := 0
+		var n int
 		switch {
 		case mode == 0:
 			n = 1 + r.IntN(len(text)+1)

@@ -77,8 +77,8 @@ func (s *Set) encodings(rule *Rule, custom []literal) []literal {
 	return all
 }
 
-// sextets is what the characters of base64 and base64url stand for; notEncoded for all others.
-var sextets = func() (t [256]uint8) {
+// sextetTable is what the characters of base64 and base64url stand for; notEncoded for all others.
+var sextetTable = func() (t [256]uint8) {
 	for c := range t {
 		t[c] = notEncoded
 	}
@@ -145,7 +145,7 @@ func (f *finder) readable(i int) (text, whole bool) {
 			}
 			break
 		}
-		v := sextets[f.b[i]]
+		v := sextetTable[f.b[i]]
 		if v == notEncoded {
 			if count >= enough || f.b[i] == '=' {
 				break
@@ -154,7 +154,7 @@ func (f *finder) readable(i int) (text, whole bool) {
 			if !known {
 				return true, false
 			}
-			if next == i || next == len(f.b) || sextets[f.b[next]] == notEncoded {
+			if next == i || next == len(f.b) || sextetTable[f.b[next]] == notEncoded {
 				break
 			}
 			i = next
@@ -196,7 +196,7 @@ func textLength(b []byte) int {
 func (f *finder) runBegin(i int) int {
 	floor := max(0, i-encodedReach-4)
 	k := i
-	for k > floor && sextets[f.b[k-1]] != notEncoded {
+	for k > floor && sextetTable[f.b[k-1]] != notEncoded {
 		if k == f.runAt {
 			k = f.run0
 			break
@@ -237,7 +237,7 @@ func (f *finder) before(begin, odd int) int {
 		return begin
 	}
 	for _, c := range b[from:k] {
-		if sextets[c] == notEncoded {
+		if sextetTable[c] == notEncoded {
 			return begin
 		}
 	}
@@ -251,9 +251,12 @@ func (f *finder) inBlock(l *literal, start int) bool {
 		return false
 	}
 	if c := f.b[start-1]; c == '+' || c == '/' {
+		if begin := f.runBegin(start); start-begin < encodedWide {
+			return f.before(begin, 0) != begin
+		}
 		run := f.b[start-encodedWide : start]
 		for _, c := range run {
-			if sextets[c] == notEncoded || c == '-' || c == '_' {
+			if sextetTable[c] == notEncoded || c == '-' || c == '_' {
 				return false
 			}
 		}
@@ -265,7 +268,7 @@ func (f *finder) inBlock(l *literal, start int) bool {
 	if from == start {
 		return false
 	}
-	for k := from; k > 0 && from-k < encodedReach && sextets[f.b[k-1]] != notEncoded; k-- {
+	for k := from; k > 0 && from-k < encodedReach && sextetTable[f.b[k-1]] != notEncoded; k-- {
 		from = k - 1
 	}
 	return !hasLiteral(f.b[from:], l)
@@ -279,7 +282,7 @@ const maxIndent = 40
 func (f *finder) encodedEnd(begin, i int) (end int, closed bool) {
 	b := f.b
 	for {
-		for i < len(b) && sextets[b[i]] != notEncoded {
+		for i < len(b) && sextetTable[b[i]] != notEncoded {
 			i++
 		}
 		width := i - begin
@@ -299,7 +302,7 @@ func (f *finder) encodedEnd(begin, i int) (end int, closed bool) {
 			return i, false
 		}
 		last := next
-		for last < len(b) && sextets[b[last]] != notEncoded {
+		for last < len(b) && sextetTable[b[last]] != notEncoded {
 			last++
 		}
 		n := last - next
@@ -357,7 +360,7 @@ func (f *finder) inside(from, first, end int) *Rule {
 			at = len(plain)
 		}
 		c := f.b[i]
-		v := sextets[c]
+		v := sextetTable[c]
 		if v == notEncoded {
 			if c == '\\' {
 				i++

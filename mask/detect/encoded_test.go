@@ -163,3 +163,23 @@ func BenchmarkEncoded(b *testing.B) {
 		}
 	}
 }
+
+// TestShortPrefixesInBase64 puts tokens where they stand by chance, and where they do not.
+func TestShortPrefixesInBase64(t *testing.T) {
+	s := newSet(t)
+	line := made("q7Z", alnum, 73)
+	token := made("AKID", alnum, 30)
+	for text, want := range map[string]bool{
+		line + "\n" + token + "x9Q+" + line[:40] + "\n":            false,
+		line + "\n" + line[:30] + "/" + token + "\n" + line:        false,
+		"data:image/png;base64," + line + "/" + token + "+" + line: false,
+		"a line of text\n" + token + "\n":                          true,
+		token + "\n" + token + "\n":                                true,
+		"/etc/things/" + token + "/x\n":                            true,
+		line[:50] + "\n" + token + "\n":                            true,
+	} {
+		if fs, _ := s.Find(nil, []byte(text), 0, true); len(fs) > 0 != want {
+			t.Errorf("%q: %v", text, fs)
+		}
+	}
+}

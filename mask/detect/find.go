@@ -160,7 +160,7 @@ func (f *finder) tokenBegin(i int) int {
 		return i
 	}
 	k := i
-	for k > 0 && sextets[f.whole[k-1]] != notEncoded {
+	for k > 0 && sextetTable[f.whole[k-1]] != notEncoded {
 		if k--; i-k > encodedReach+f.s.longest {
 			return i
 		}

@@ -17,11 +17,27 @@ interval uuid varchar name oid`)
 
 // outputs tells about the result columns of a single plain SELECT; nil when it is not one.
 func (s *scan) outputs() []weir.Output {
+	if s.f.unclear != "" {
+		return nil
+	}
+	spans := s.outputSpans()
+	if len(spans) == 0 {
+		return nil
+	}
+	out := make([]weir.Output, len(spans))
+	for i, span := range spans {
+		out[i].Harmless = s.harmless(span[0], span[1])
+	}
+	return out
+}
+
+// outputSpans are where the result columns of a single plain SELECT stand among the tokens; nil when it is not one.
+func (s *scan) outputSpans() [][2]int {
 	hi := len(s.toks)
 	if hi > 0 && s.is(hi-1, ";") {
 		hi--
 	}
-	if !s.is(0, "select") || s.f.unclear != "" {
+	if !s.is(0, "select") {
 		return nil
 	}
 	i := 1
@@ -33,7 +49,7 @@ func (s *scan) outputs() []weir.Output {
 			i = s.toks[i+1].match + 1
 		}
 	}
-	var out []weir.Output
+	var out [][2]int
 	start, end := i, -1
 	for ; i <= hi; i++ {
 		switch {
@@ -43,7 +59,7 @@ func (s *scan) outputs() []weir.Output {
 			}
 			end = i
 			if i > start {
-				out = append(out, weir.Output{Harmless: s.harmless(start, i)})
+				out = append(out, [2]int{start, i})
 			} else if len(out) > 0 {
 				return nil
 			}
@@ -57,7 +73,7 @@ func (s *scan) outputs() []weir.Output {
 		case end < 0 && s.is(i, "*") && s.isStar(i):
 			return nil
 		case end < 0 && s.is(i, ","):
-			out = append(out, weir.Output{Harmless: s.harmless(start, i)})
+			out = append(out, [2]int{start, i})
 			start = i + 1
 		}
 	}

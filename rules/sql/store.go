@@ -21,6 +21,9 @@ type relation struct {
 	definition         body
 	defaults           body // what a write to it runs besides
 	triggers           []string
+	view               bool
+	once               sync.Once // of origins
+	origins            origins
 }
 
 type routine struct {
@@ -44,7 +47,7 @@ func NewSnapshot(c Catalog) *Snapshot {
 	}
 	for i := range c.Relations {
 		r := &c.Relations[i]
-		n := &relation{schema: r.Schema, name: r.Name, full: r.Schema + "." + r.Name, columns: r.Columns}
+		n := &relation{schema: r.Schema, name: r.Name, full: r.Schema + "." + r.Name, columns: r.Columns, view: r.Kind == 'v' || r.Kind == 'm'}
 		n.definition.text = r.Definition
 		n.defaults.text = strings.Join(r.Defaults, " ; ")
 		s.byOID[r.OID] = n

@@ -14,8 +14,9 @@ type grammar struct {
 	key         func(dst []byte, text string) ([]byte, bool)
 	fingerprint func(text string) string
 	column      func(oid uint32, attr int16) (relation, column string, ok bool)
-	columns     func(relation string) []string // in order, nil when not known
-	version     func() any                     // changes when classifications are no longer good
+	columns     func(relation string) []string                   // in order, nil when not known
+	origin      func(relation, column string) (sql.Origin, bool) // of a view's column
+	version     func() any                                       // changes when classifications are no longer good
 }
 
 // newGrammar asks rules/sql by the newest catalogue.
@@ -44,6 +45,12 @@ func newGrammar(o *CodecOptions, path func() []string) grammar {
 				return s.Columns(relation)
 			}
 			return nil
+		},
+		origin: func(relation, column string) (sql.Origin, bool) {
+			if s := o.Snapshot(); s != nil {
+				return s.Origin(relation, column)
+			}
+			return sql.Origin{}, false
 		},
 		version: func() any { return o.Snapshot() },
 	}

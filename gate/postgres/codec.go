@@ -124,13 +124,15 @@ func (c *codec) fresh() {
 // factsOf classifies a text, or remembers what it found in one of the same form.
 func (c *codec) factsOf(text string) *facts {
 	c.fresh()
+	picks := c.picks(text)
 	var ok bool
 	if c.key, ok = c.read.key(c.key[:0], text); ok {
+		c.key = append(c.key, byte(picks))
 		if f := c.cache[string(c.key)]; f != nil {
 			return f
 		}
 	}
-	f := c.classify(text)
+	f := c.classify(text, picks)
 	if ok && !f.looks {
 		if len(c.cache) >= keptFacts {
 			clear(c.cache)
@@ -140,7 +142,7 @@ func (c *codec) factsOf(text string) *facts {
 	return f
 }
 
-func (c *codec) classify(text string) *facts {
+func (c *codec) classify(text string, picks pick) *facts {
 	f := &facts{sql: c.read.classify(text, func(name string) *weir.SQL {
 		if st := c.statements[name]; st != nil {
 			return sql.Inner(c.current(st).sql)
@@ -150,7 +152,9 @@ func (c *codec) classify(text string) *facts {
 	if f.sql == nil {
 		f.sql = &weir.SQL{Unclear: "the classifier said nothing"}
 	}
-	f.touched = f.sql.Unclear != "" || f.sql.Dynamic || c.touches(f.sql)
+	f.touched = f.sql.Unclear != "" || f.sql.Dynamic || c.touches(f.sql) || picks == pickSecret
+	f.reads = c.readsOf(text, f.sql)
+	f.reads.key = picks == pickLater
 	f.hides = hides(text, f.sql)
 	for _, op := range f.sql.Operations {
 		switch op {
@@ -162,6 +166,7 @@ func (c *codec) classify(text string) *facts {
 			f.looks = true
 		}
 	}
+	f.looks = f.looks || f.reads.settings != noSettings
 	return f
 }
 

@@ -226,7 +226,7 @@ func (c *codec) bind(r *session.Requests, frame, body []byte) error {
 		c.unknown(r, "BIND", "prepared statement", name)
 		return nil
 	}
-	f := c.current(st)
+	f := c.picked(c.current(st), values)
 	cmd := c.command(st.text, f)
 	cmd.Attrs = parameterAttrs(st, formats, values)
 	cmd.Parameters = func() ([]byte, error) { return bindDigest(st, formats, values, results), nil }

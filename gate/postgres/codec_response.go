@@ -288,12 +288,14 @@ func (c *codec) failure(a *session.Answers, b []byte, at, end int) error {
 
 // report masks the fields of an ErrorResponse or NoticeResponse.
 func (c *codec) report(a *session.Answers, b []byte, at, end int) {
+	near, raises := c.nearSecrets(b[at+frameHeader : end])
 	secretive := c.pendingSecrets()
 	raised := false
-	if secretive {
+	if secretive || near {
 		var parsed bool
 		raised, parsed = origin(b[at+frameHeader : end])
-		secretive = !parsed
+		secretive, near = secretive && !parsed, near && !parsed
+		raised = raised && (secretive || raises)
 	}
 	c.replaceBody(a, b, at, end, func(dst []byte) []byte {
 		in := cursor{b: b[at+frameHeader : end]}
@@ -303,9 +305,9 @@ func (c *codec) report(a *session.Answers, b []byte, at, end int) {
 			dst = append(dst, typ)
 			switch {
 			case in.bad:
-			case secretive && raised && strings.IndexByte("SVPpFLR", typ) < 0:
+			case raised && strings.IndexByte("SVPpFLR", typ) < 0:
 				dst = c.raisedField(a, dst, typ, value)
-			case secretive && strings.IndexByte("DWq", typ) >= 0:
+			case (secretive || near) && strings.IndexByte("DWq", typ) >= 0:
 				dst = c.secret(a, dst, value)
 			case secretive && typ == 'M':
 				dst = c.quotedSecrets(a, dst, value)
@@ -347,7 +349,10 @@ func (c *codec) raisedField(a *session.Answers, dst []byte, typ byte, value []by
 }
 
 // pendingSecrets reports whether what is under way may touch secrets.
-func (c *codec) pendingSecrets() bool {
+func (c *codec) pendingSecrets() bool { return c.pending(c.secretive) }
+
+// pending reports whether what is under way, up to the next Sync, is so.
+func (c *codec) pending(is func(*facts) bool) bool {
 	for i := c.head; i < len(c.queue); i++ {
 		e := &c.queue[i]
 		f := e.facts
@@ -357,7 +362,7 @@ func (c *codec) pendingSecrets() bool {
 		if f == nil && e.st != nil {
 			f = e.st.facts
 		}
-		if c.secretive(f) {
+		if f != nil && is(f) {
 			return true
 		}
 		if e.kind == owedSync || e.kind == owedQuery {

@@ -149,7 +149,7 @@ func (c *codec) unsync() {
 
 // newCopy finds out what the rows of a COPY hold.
 func (c *codec) newCopy(a *session.Answers, e *entry, binaryFormat bool, n int) *copying {
-	k := &copying{binary: binaryFormat, delim: '\t', null: `\N`, touched: c.secretive(e.facts)}
+	k := &copying{binary: binaryFormat, delim: '\t', null: `\N`, touched: c.secretive(e.facts) || e.facts.reads.copies()}
 	relation := k.options(e.name, e.facts)
 	if len(e.facts.sql.Columns) > 0 || relation != "" {
 		k.columns, k.told = c.copyColumns(e, relation, n)
@@ -157,7 +157,7 @@ func (c *codec) newCopy(a *session.Answers, e *entry, binaryFormat bool, n int) 
 	if !k.told {
 		k.columns = make([]weir.Column, n)
 		for i := range k.columns {
-			k.columns[i].Protected = k.touched
+			k.columns[i].Protected, k.columns[i].Statement = k.touched, e.facts.reads.statements
 		}
 	}
 	for i := range k.columns {
@@ -235,7 +235,7 @@ func (c *codec) copyColumns(e *entry, relation string, n int) ([]weir.Column, bo
 	columns := make([]weir.Column, n)
 	for i, name := range names {
 		columns[i].Name = name
-		columns[i].Protected, columns[i].Statement = c.o.Columns(relation, name)
+		columns[i].Protected, columns[i].Statement = c.origin(relation, name)
 	}
 	return columns, true
 }
@@ -360,7 +360,13 @@ func (k *copying) textRow(c *codec, a *session.Answers, dst, row []byte) []byte 
 			continue
 		}
 		value := k.decode(cell)
-		masked, change := k.mask.Cell(k.masked[:0], i, value, a.Tally())
+		masked, change := k.masked[:0], weir.Unchanged
+		if nestedText(value) && (i >= len(k.columns) || !k.columns[i].Protected) {
+			masked, change = c.nested(a, masked, classNestedText, "", value, 0)
+		}
+		if change == weir.Unchanged {
+			masked, change = k.mask.Cell(k.masked[:0], i, value, a.Tally())
+		}
 		if change == weir.Unchanged && isHex(value) {
 			masked, change = c.hexBytes(a, k.masked[:0], "", value)
 		}

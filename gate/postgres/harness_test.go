@@ -29,6 +29,7 @@ import (
 	"weir/gate/session"
 	"weir/mask"
 	"weir/mask/known"
+	"weir/rules/sql"
 	"weir/vault/secret"
 )
 
@@ -325,6 +326,7 @@ func (d *door) codec(params map[string]string) session.Codec {
 			return nil
 		},
 		version: func() any { return 1 },
+		origin:  func(string, string) (sql.Origin, bool) { return sql.Origin{}, false },
 	}
 	return c
 }

@@ -37,6 +37,7 @@ func (c *codec) newLayout(a *session.Answers, desc []byte, formats []int16, boun
 	in := cursor{b: desc}
 	n := int(in.int16())
 	columns := make([]weir.Column, 0, max(n, 0))
+	aligned := f.reads.settings == pinnedSettings
 	for i := range n {
 		alias := string(in.text())
 		table, attr, typ := uint32(in.int32()), in.int16(), uint32(in.int32()) //nolint:gosec // oids
@@ -50,13 +51,20 @@ func (c *codec) newLayout(a *session.Answers, desc []byte, formats []int16, boun
 		}
 		cl := classOf(typ, format)
 		col := c.column(alias, table, attr, i, n, f)
+		if table == 0 && col.Statement && f.reads.chopped && cl != classTyped {
+			col.Protected = true
+		}
 		col.Typed = cl != classText
+		aligned = aligned || f.reads.settings == alignedSettings && c.namesSetting(table, attr)
 		columns = append(columns, col)
 		l.classes = append(l.classes, cl)
 		l.names = append(l.names, col.Name)
 	}
 	if !in.done() {
 		return nil, errTarget
+	}
+	if f.reads.settings != noSettings && !aligned {
+		c.protectSettings(columns, desc)
 	}
 	l.mask = a.Columns(columns)
 	for i := range columns {
@@ -77,16 +85,15 @@ func (c *codec) column(alias string, table uint32, attr int16, i, n int, f *fact
 	if table != 0 {
 		if relation, name, ok := c.read.column(table, attr); ok {
 			col := weir.Column{Name: name}
-			col.Protected, col.Statement = c.o.Columns(relation, name)
+			col.Protected, col.Statement = c.origin(relation, name)
 			return col
 		}
-		return weir.Column{Name: alias, Protected: c.secretive(f)}
+		return weir.Column{Name: alias, Protected: c.secretive(f) || f.reads.loose(), Statement: f.reads.statements}
 	}
-	col := weir.Column{Name: alias, Protected: c.secretive(f)}
-	if col.Protected && f.touched && len(f.sql.Outputs) == n && f.sql.Outputs[i].Harmless {
-		col.Protected = false
+	if len(f.sql.Outputs) == n && f.sql.Outputs[i].Harmless {
+		return weir.Column{Name: alias}
 	}
-	return col
+	return weir.Column{Name: alias, Protected: c.secretive(f) || f.reads.loose(), Statement: f.reads.statements}
 }
 
 // shape takes a RowDescription: the names in it are masked, and what it says is kept for the rows.
@@ -283,6 +290,11 @@ func (c *codec) maskCell(a *session.Answers, dst []byte, l *layout, i int, v []b
 	if cl == classText && isHex(v) && !l.secret[i] {
 		cl = classHex // bytes that were made text
 	}
+	if cl == classText && !l.secret[i] && nestedText(v) {
+		if out, change := c.nested(a, dst, classNestedText, "", v, 0); change != weir.Unchanged {
+			return out, change
+		}
+	}
 	if cl == classText || cl == classTyped || l.secret[i] {
 		out, change := l.mask.Cell(dst, i, v, a.Tally())
 		if change == weir.Masked && out == nil {
@@ -297,7 +309,6 @@ func (c *codec) maskCell(a *session.Answers, dst []byte, l *layout, i int, v []b
 	}
 	if cl == classArrayText {
 		name = "" // the name speaks of the whole
-		cl = classText
 	}
 	return c.nested(a, dst, cl, name, v, 0)
 }

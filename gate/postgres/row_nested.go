@@ -45,6 +45,8 @@ func (c *codec) nested(a *session.Answers, dst []byte, cl class, name string, v 
 		dst = c.cells(a, append(dst, v[0]), name, &cursor{b: v[1:]}, rangeBounds(v[0]), classGuess, depth)
 	case classHstore:
 		dst = c.hstore(a, dst, v)
+	case classArrayText, classNestedText:
+		dst = c.nestedText(a, dst, name, v, depth)
 	case classGuess:
 		return c.nested(a, dst, guess(v), name, v, depth+1)
 	case classTyped:
@@ -113,9 +115,18 @@ func (c *codec) composite(a *session.Answers, dst []byte, name string, v []byte,
 	}
 	in := cursor{b: v[4:]}
 	dst = append(dst, v[:4]...)
-	for range binary.BigEndian.Uint32(v) {
+	pair := binary.BigEndian.Uint32(v) == 2
+	for i := range binary.BigEndian.Uint32(v) {
 		typ := in.take(4)
 		dst = append(dst, typ...)
+		if pair && i == 0 && len(in.b) >= 4 { // a key and its value
+			key := in
+			if first := key.take(int(max(0, key.int32()))); printable(first) {
+				dst = c.cells(a, dst, name, &in, 1, classOf(binary.BigEndian.Uint32(typ), 1), depth)
+				name = string(first)
+				continue
+			}
+		}
 		dst = c.cells(a, dst, name, &in, 1, classOf(binary.BigEndian.Uint32(typ), 1), depth)
 	}
 	return dst

@@ -10,17 +10,18 @@ import (
 type class uint8
 
 const (
-	classText      class = iota // text, whatever its type
-	classTyped                  // no text: masked, it becomes NULL
-	classJSONB                  // binary jsonb: a version byte and JSON
-	classHex                    // bytea as text: \x and hexadecimal, or escaped
-	classBytes                  // bytea as it is
-	classArrayText              // {…}
-	classArray                  // binary array
-	classComposite              // binary record
-	classRange                  // binary range
-	classHstore                 // binary hstore
-	classGuess                  // binary, of a type that the gateway does not know
+	classText       class = iota // text, whatever its type
+	classTyped                   // no text: masked, it becomes NULL
+	classJSONB                   // binary jsonb: a version byte and JSON
+	classHex                     // bytea as text: \x and hexadecimal, or escaped
+	classBytes                   // bytea as it is
+	classArrayText               // {…}
+	classArray                   // binary array
+	classComposite               // binary record
+	classRange                   // binary range
+	classHstore                  // binary hstore
+	classGuess                   // binary, of a type that the gateway does not know
+	classNestedText              // text of a record or an array
 )
 
 // Types by their number in pg_type.dat.

@@ -50,7 +50,8 @@ type facts struct {
 	changes bool // definitions
 	names   bool // it may change what prepared statements are called
 	hides   bool // its literals may be secrets by where they stand
-	looks   bool // what it does depends on what they are called
+	looks   bool // what it does depends on what they are called, or on its literals
+	reads   reads
 }
 
 // statement is a prepared statement.

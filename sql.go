@@ -18,8 +18,22 @@ type SQL struct {
 	NoWhere     bool     // an UPDATE or DELETE without WHERE
 	ReadOnly    bool     // surely changes nothing: no data, no definition, no setting, no file
 	Unclear     string   // why it could not be told what the statements do; "" when it could
+	// Moves are values that go elsewhere than into the answer.
+	Moves []Move
+	// SecretOut says where values of protected columns go besides the answer, as Move.To; nil where they go nowhere. Who knows which columns are
+	// protected fills it in.
+	SecretOut []string
 	// Outputs are the result columns of a single statement, in order; nil when they cannot be told one by one.
 	Outputs []Output
+}
+
+// Move is a value that a statement reads and puts where others may read it.
+type Move struct {
+	To   string // "table", "column", "name", "setting", "notification", "large object", "sequence", "lock", "log", "function"
+	Name string // of the column that is read; "*" for any that the statement touches
+	Into string // the column that takes it, "" where that is not told; "=" where columns keep their names and change their relation's
+	// Relation is whose column Into is, "schema.name"; "" where that is not sure.
+	Relation string
 }
 
 // Output is a result column.

@@ -221,6 +221,7 @@ type Match struct {
 	Settings   []string          `yaml:"settings"`
 	Roles      []string          `yaml:"roles"`
 	NoWhere    bool              `yaml:"no_where"`
+	SecretOut  bool              `yaml:"secret_out"`
 	Files      bool              `yaml:"files"`
 	Program    bool              `yaml:"program"`
 	ReadOnly   *bool             `yaml:"read_only"`

@@ -200,7 +200,7 @@ func TestGuide(t *testing.T) {
 func TestRules(t *testing.T) {
 	c, err := config.Parse("w", []byte(`rules:
 - name: a
-  match: {objects: [hr.*], columns: [a.b.c], functions: [f], settings: [s], roles: [r], no_where: true, files: true, program: true, read_only: false, dynamic: true, unclear: true}
+  match: {objects: [hr.*], columns: [a.b.c], functions: [f], settings: [s], roles: [r], no_where: true, secret_out: true, files: true, program: true, read_only: false, dynamic: true, unclear: true}
   then: deny
 - name: b
   match: {commands: [rm *], paths: [/x], channels: [exec], accounts: [root], addresses: ["db:*"], regex: x}
@@ -217,7 +217,7 @@ func TestRules(t *testing.T) {
 	no := false
 	p := c.Policy()
 	want := []policy.Match{
-		{Objects: []string{"hr.*"}, Columns: []string{"a.b.c"}, Functions: []string{"f"}, Settings: []string{"s"}, Roles: []string{"r"}, NoWhere: true, Files: true, Program: true, ReadOnly: &no, Dynamic: true, Unclear: true},
+		{Objects: []string{"hr.*"}, Columns: []string{"a.b.c"}, Functions: []string{"f"}, Settings: []string{"s"}, Roles: []string{"r"}, NoWhere: true, SecretOut: true, Files: true, Program: true, ReadOnly: &no, Dynamic: true, Unclear: true},
 		{Commands: []string{"rm *"}, Paths: []string{"/x"}, Channels: []string{"exec"}, Accounts: []string{"root"}, Addresses: []string{"db:*"}, Regex: "x"},
 	}
 	for i := range want {

@@ -155,7 +155,8 @@ func (c *codec) classify(text string, picks pick) *facts {
 	f.touched = f.sql.Unclear != "" || f.sql.Dynamic || c.touches(f.sql) || picks == pickSecret
 	f.reads = c.readsOf(text, f.sql)
 	f.reads.key = picks == pickLater
-	f.hides = hides(text, f.sql)
+	c.tellOut(f, picks == pickSecret)
+	f.hides = hides(text, f.sql) || f.touched && (has(f.sql, "INSERT", "UPDATE", "MERGE") || c.comparesSecret(text))
 	for _, op := range f.sql.Operations {
 		switch op {
 		case "CREATE", "ALTER", "DROP", "COMMENT", "IMPORT", "TRUNCATE", "GRANT", "REVOKE", "DO", "CALL":

@@ -257,7 +257,25 @@ func (c *codec) picked(f *facts, values [][]byte) *facts {
 	}
 	out := *f
 	out.touched = true
+	c.tellOut(&out, true)
 	return &out
+}
+
+// comparesSecret reports whether a literal stands beside the name of a secret, or in the arguments of a function that is compared with one.
+func (c *codec) comparesSecret(text string) bool {
+	ws := words(text)
+	named := false
+	for i := range ws {
+		if name, ok := ws[i].identifier(); ok && c.o.Secret("", name) {
+			named = true
+		} else if ws[i].is("and") || ws[i].is("or") || ws[i].is("from") || ws[i].kind == ',' && i+1 < len(ws) && ws[i+1].kind != '\'' {
+			named = false
+		}
+		if named && ws[i].kind == '\'' {
+			return true
+		}
+	}
+	return false
 }
 
 // nearSecrets reports whether an error or notice may show a row of a relation that holds secrets, and whether a function that saw the row may

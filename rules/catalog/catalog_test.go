@@ -80,6 +80,8 @@ func facts(t testing.TB, example string) *weir.SQL {
 			q.Dynamic = true
 		case "no_where":
 			q.NoWhere = true
+		case "secret_out":
+			q.SecretOut = []string{"table"}
 		case "unclear":
 			q.Unclear = "syntax error"
 		default:

@@ -22,6 +22,7 @@ type SQLFacts struct {
 	Dynamic    bool     `yaml:"dynamic"`
 	Unclear    bool     `yaml:"unclear"`
 	NoWhere    bool     `yaml:"no_where"`
+	SecretOut  bool     `yaml:"secret_out"` // a protected column's values go elsewhere than into the answer
 	// Unless takes the entry back where relations are touched and all of them match.
 	Unless []string `yaml:"unless_relations"`
 }
@@ -31,7 +32,7 @@ func (f *SQLFacts) any() bool {
 }
 
 func (f *SQLFacts) flags() bool {
-	return f.Roles || f.Files || f.Program || f.Dynamic || f.Unclear || f.NoWhere
+	return f.Roles || f.Files || f.Program || f.Dynamic || f.Unclear || f.NoWhere || f.SecretOut
 }
 
 type sqlMatch struct {
@@ -124,7 +125,7 @@ func (c *Catalog) MatchSQL(q *weir.SQL) []*Entry {
 	if len(q.Settings) > 0 {
 		hits = tryAll(hits, c.sql.setting, q)
 	}
-	if q.Files || q.Program || q.Dynamic || q.NoWhere || len(q.Roles) > 0 || Unclear(q) {
+	if q.Files || q.Program || q.Dynamic || q.NoWhere || len(q.SecretOut) > 0 || len(q.Roles) > 0 || Unclear(q) {
 		hits = tryAll(hits, c.sql.flag, q)
 	}
 	return tryAll(hits, c.sql.always, q)
@@ -167,7 +168,7 @@ func tryAll(hits, entries []*Entry, q *weir.SQL) []*Entry {
 func (e *Entry) matchesSQL(q *weir.SQL) bool {
 	f := &e.SQL
 	switch {
-	case f.Roles && len(q.Roles) == 0, f.Files && !q.Files, f.Program && !q.Program, f.Dynamic && !q.Dynamic, f.NoWhere && !q.NoWhere, f.Unclear && !Unclear(q):
+	case f.Roles && len(q.Roles) == 0, f.Files && !q.Files, f.Program && !q.Program, f.Dynamic && !q.Dynamic, f.NoWhere && !q.NoWhere, f.SecretOut && len(q.SecretOut) == 0, f.Unclear && !Unclear(q):
 		return false
 	case len(f.Operations) > 0 && !slices.ContainsFunc(f.Operations, func(o string) bool { return slices.Contains(q.Operations, o) }):
 		return false

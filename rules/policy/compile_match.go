@@ -44,7 +44,7 @@ func (k *compiler) ask(c *compiled, field string) {
 	}
 	c.catalog = k.match(field+".catalog", m.Catalog)
 	c.asksHTTP = len(m.Methods)+len(m.Query)+len(m.Headers) > 0
-	c.names = len(m.Objects)+len(m.Columns)+len(m.Functions)+len(m.Settings)+len(m.Roles) > 0 || m.NoWhere || m.Files || m.Program
+	c.names = len(m.Objects)+len(m.Columns)+len(m.Functions)+len(m.Settings)+len(m.Roles) > 0 || m.NoWhere || m.SecretOut || m.Files || m.Program
 	c.asksSQL, c.asksSSH = c.names, len(m.Commands)+len(m.Channels)+len(m.Accounts)+len(m.Addresses) > 0
 	c.asksRead = m.ReadOnly != nil
 	k.regex(c, field)
@@ -81,7 +81,7 @@ func (k *compiler) kinds(c *compiled, field string) {
 		text     string
 	}{
 		{c.asksHTTP || len(c.paths) > 0 && !c.asksSSH && !slices.Contains(c.Protocols, weir.SSH), weir.HTTP, "methods, paths, query and headers are asked of http requests only, and the rule is for other protocols"},
-		{c.asksSQL, weir.Postgres, "objects, columns, functions, settings, roles, no_where, files and program are asked of SQL only, and the rule is for other protocols"},
+		{c.asksSQL, weir.Postgres, "objects, columns, functions, settings, roles, no_where, secret_out, files and program are asked of SQL only, and the rule is for other protocols"},
 		{c.asksSSH, weir.SSH, "commands, channels, accounts and addresses are asked of ssh only, and the rule is for other protocols"},
 	} {
 		if x.asks && len(c.Protocols) > 0 && !slices.Contains(c.Protocols, x.protocol) {

@@ -62,10 +62,10 @@ func (c *compiled) liftsSQL(s *subject, e *catalog.Entry) bool {
 		}
 		named = true
 	}
-	if f.Roles && len(c.sql.roles) == 0 || f.Files && !m.Files || f.Program && !m.Program || f.Dynamic && !m.Dynamic || f.Unclear && !m.Unclear || f.NoWhere && !m.NoWhere {
+	if f.Roles && len(c.sql.roles) == 0 || f.Files && !m.Files || f.Program && !m.Program || f.Dynamic && !m.Dynamic || f.Unclear && !m.Unclear || f.NoWhere && !m.NoWhere || f.SecretOut && !m.SecretOut {
 		return false
 	}
-	if named || f.Roles || f.Files || f.Program || f.Dynamic || f.Unclear || f.NoWhere {
+	if named || f.Roles || f.Files || f.Program || f.Dynamic || f.Unclear || f.NoWhere || f.SecretOut {
 		return true
 	}
 	return len(m.Operations) > 0 // an entry that speaks of operations only

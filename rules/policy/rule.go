@@ -39,6 +39,7 @@ type Match struct {
 	Settings  []string // sql: globs, without regard to case
 	Roles     []string // sql: globs over roles that are made, changed, granted or assumed
 	NoWhere   bool     // sql: UPDATE or DELETE without WHERE
+	SecretOut bool     // sql: values of protected columns go elsewhere than into the answer
 	Files     bool     // sql: files of the server
 	Program   bool     // sql: a program of the server
 	ReadOnly  *bool    // sql: surely changes nothing, or not; ssh: an sftp or scp operation that does not write

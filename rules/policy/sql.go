@@ -19,7 +19,7 @@ func (c *compiled) matchesSQL(s *subject) match {
 	if all && c.names && (s.unclear || s.dynamic) {
 		return no
 	}
-	if m.NoWhere && !q.NoWhere || m.Files && !q.Files || m.Program && !q.Program {
+	if m.NoWhere && !q.NoWhere || m.SecretOut && len(q.SecretOut) == 0 || m.Files && !q.Files || m.Program && !q.Program {
 		return c.orMaybe(no, s)
 	}
 	x := &c.sql

@@ -34,6 +34,8 @@ func statement(facts string) *weir.Command {
 			q.Dynamic = true
 		case f == "unclear":
 			q.Unclear = "syntax error"
+		case f == "secret_out":
+			q.SecretOut = []string{"table"}
 		case f == "no_where":
 			q.NoWhere = true
 		case f == "files":
@@ -293,7 +295,7 @@ func TestExcept(t *testing.T) {
 // TestKeysOfOneProtocolSayNothingOfOthers gives every key of one protocol a command of another.
 func TestKeysOfOneProtocolSayNothingOfOthers(t *testing.T) {
 	yes := true
-	sql := []policy.Match{{Objects: []string{"*"}}, {Columns: []string{"*"}}, {Functions: []string{"*"}}, {Settings: []string{"*"}}, {Roles: []string{"*"}}, {NoWhere: true}, {Files: true}, {Program: true}, {ReadOnly: &yes}, {Dynamic: true}, {Unclear: true}}
+	sql := []policy.Match{{Objects: []string{"*"}}, {Columns: []string{"*"}}, {Functions: []string{"*"}}, {Settings: []string{"*"}}, {Roles: []string{"*"}}, {NoWhere: true}, {SecretOut: true}, {Files: true}, {Program: true}, {ReadOnly: &yes}, {Dynamic: true}, {Unclear: true}}
 	ssh := []policy.Match{{Commands: []string{"*"}}, {Channels: []string{"exec"}}, {Accounts: []string{"*"}}, {Addresses: []string{"*"}}}
 	for _, c := range []struct {
 		matches []policy.Match

@@ -182,6 +182,9 @@ func (c *classifier) text(text string, nested int) {
 	s := &scan{c: c, text: text, toks: toks, f: c.out, nested: nested}
 	if c.body {
 		s.run(0, len(toks))
+		if nested > 0 {
+			s.moved(0, len(toks))
+		}
 		s.finish()
 		return
 	}

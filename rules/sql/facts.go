@@ -45,6 +45,7 @@ type facts struct {
 	files, program, dynamic, noWhere, writes, changes, backslash      bool
 	unclear                                                           string
 	outputs                                                           []weir.Output
+	moves                                                             moves
 }
 
 func (f *facts) fail(why string) {
@@ -98,6 +99,9 @@ func (f *facts) include(o *weir.SQL) {
 			p.to.add(w)
 		}
 	}
+	for _, m := range o.Moves {
+		f.moves.add(m)
+	}
 	f.files = f.files || o.Files
 	f.program = f.program || o.Program
 	f.dynamic = f.dynamic || o.Dynamic
@@ -116,7 +120,7 @@ func (f *facts) result() *weir.SQL {
 	r := &weir.SQL{
 		Statements: f.statements, Operations: ops, Relations: f.relations.sorted(), Columns: f.columns.sorted(), Functions: f.functions.sorted(),
 		Settings: f.settings.sorted(), Roles: f.roles.sorted(), Identifiers: f.words.sorted(),
-		Files: f.files, Program: f.program, Dynamic: f.dynamic, NoWhere: f.noWhere, Unclear: f.unclear, Outputs: f.outputs,
+		Files: f.files, Program: f.program, Dynamic: f.dynamic, NoWhere: f.noWhere, Unclear: f.unclear, Outputs: f.outputs, Moves: f.moves.sorted(),
 	}
 	r.ReadOnly = !f.changes && !f.files && !f.program && !f.dynamic && f.unclear == ""
 	return r

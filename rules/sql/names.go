@@ -166,7 +166,10 @@ func Join(a, b *weir.SQL) *weir.SQL {
 		out.Unclear = b.Unclear
 	}
 	out.Outputs = nil
-	if len(out.Operations)+len(out.Relations)+len(out.Columns)+len(out.Functions)+len(out.Settings)+len(out.Roles)+len(out.Identifiers) ==
+	if len(b.Moves) > 0 {
+		out.Moves = append(a.Moves[:len(a.Moves):len(a.Moves)], b.Moves...)
+	}
+	if len(b.Moves) == 0 && len(out.Operations)+len(out.Relations)+len(out.Columns)+len(out.Functions)+len(out.Settings)+len(out.Roles)+len(out.Identifiers) ==
 		len(a.Operations)+len(a.Relations)+len(a.Columns)+len(a.Functions)+len(a.Settings)+len(a.Roles)+len(a.Identifiers) &&
 		out.Files == a.Files && out.Program == a.Program && out.Dynamic == a.Dynamic && out.NoWhere == a.NoWhere && out.ReadOnly == a.ReadOnly &&
 		(out.Unclear == "") == (a.Unclear == "") && a.Outputs == nil {

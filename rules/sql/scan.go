@@ -8,7 +8,9 @@ type scan struct {
 	toks   []tok
 	f      *facts
 	nested int
-	ddl    bool // the statement defines something, so names may be of new things, and of functions that run later
+	effort int    // spent on moves
+	goal   string // the relation that a write is to
+	ddl    bool   // the statement defines something, so names may be of new things, and of functions that run later
 
 	frames   []frame
 	star     bool                   // all columns of all relations may be meant

@@ -1,6 +1,10 @@
 package sql
 
-import "weir"
+import (
+	"maps"
+
+	"weir"
+)
 
 // statement reads the statement of the tokens from lo to hi.
 func (s *scan) statement(lo, hi int) {
@@ -18,6 +22,9 @@ func (s *scan) statement(lo, hi int) {
 	}
 	s.ddl = false
 	s.f.changes = s.f.changes || v.changes
+	if w != "explain" && w != "prepare" && w != "declare" { // what is in them is read by itself
+		defer s.moved(lo, hi)
+	}
 	switch w {
 	case "select", "with", "values", "table", "insert", "update", "delete", "merge":
 		s.run(lo, hi)
@@ -113,10 +120,10 @@ func (s *scan) explain(lo, hi int) {
 		s.f.fail("EXPLAIN of nothing")
 		return
 	}
-	changes, writes := s.f.changes, s.f.writes
+	changes, writes, moves := s.f.changes, s.f.writes, maps.Clone(s.f.moves)
 	s.statement(i, hi)
 	if !analyze {
-		s.f.changes, s.f.writes = changes, writes
+		s.f.changes, s.f.writes, s.f.moves = changes, writes, moves
 	}
 }
 

@@ -222,6 +222,9 @@ func (s *scan) body(text string) {
 	c := &classifier{in: s.c.in, path: s.c.path, any: true, body: true, out: sub}
 	c.text(text, s.nested+1)
 	s.f.merge(sub)
+	for m := range sub.moves {
+		s.f.moves.add(m)
+	}
 	s.f.words.merge(sub.words)
 	s.f.writes = s.f.writes || sub.writes
 	for r := range sub.rels {

@@ -175,7 +175,6 @@ SELECT lo_put(4711, 0, 'bytes');
 		good(t, g.psql(t, &orders, "CREATE TEMP TABLE scratch (id int); INSERT INTO scratch VALUES (1); DELETE FROM scratch; DROP TABLE scratch;\n", "-v", "ON_ERROR_STOP=1"))
 	})
 	t.Run("pgx", func(t *testing.T) { g.pgDriver(t, &lab) })
-	t.Run("node-postgres", func(t *testing.T) { g.pgNode(t, &lab) })
 	db.Exec(t, "SELECT 1")
 	g.pgSweep(t)
 }
@@ -283,35 +282,4 @@ func (g *gateway) pgFail(t *testing.T, conn *pgx.Conn, sql string) error {
 		t.Errorf("%s was let through", sql)
 	}
 	return err
-}
-
-// pgNode runs a script with node-postgres where it is installed.
-func (g *gateway) pgNode(t *testing.T, a *service.Access) {
-	modules := os.Getenv("WEIR_NODE_MODULES")
-	if modules == "" {
-		t.Skip("WEIR_NODE_MODULES names no directory with the module pg")
-	}
-	needs(t, "node")
-	script := `
-const { Client } = require('pg');
-(async () => {
-  const c = new Client({ssl: {ca: require('fs').readFileSync(process.env.PGSSLROOTCERT), servername: 'localhost'}});
-  await c.connect();
-  const a = await c.query('SELECT id, name FROM things WHERE id = $1', [7]);
-  const b = await c.query({name: 'n', text: 'SELECT count(*)::int AS n FROM things WHERE id < $1', values: [11]});
-  const again = await c.query({name: 'n', text: 'SELECT count(*)::int AS n FROM things WHERE id < $1', values: [6]});
-  let code = '';
-  try { await c.query("SELECT pg_read_file('x')"); } catch (e) { code = e.code; }
-  const after = await c.query('SELECT 1 AS one');
-  console.log(a.rows[0].name, b.rows[0].n, again.rows[0].n, code, after.rows[0].one);
-  await c.end();
-})().catch(e => { console.error(e); process.exit(1); });`
-	cmd := exec.CommandContext(t.Context(), "node", "-e", script)
-	env := g.pgEnv(a)
-	cmd.Env = append(append(os.Environ(), env...), "NODE_PATH="+modules)
-	out, err := cmd.CombinedOutput()
-	g.keep(out)
-	if err != nil || strings.TrimSpace(string(out)) != "thing 7 10 5 42501 1" {
-		t.Errorf("%v: %s", err, out)
-	}
 }

@@ -276,10 +276,7 @@ func (c *codec) describe(r *session.Requests, frame, body []byte) error {
 			c.unknown(r, "DESCRIBE", "prepared statement", name)
 			return nil
 		}
-	} else if e.po = c.portals[name]; e.po == nil {
-		c.unknown(r, "DESCRIBE", "portal", name)
-		return nil
-	} else {
+	} else if e.po = c.portals[name]; e.po != nil { // else it may be a cursor of DECLARE; its rows come by FETCH only
 		e.po.asked = true
 		e.run = e.po.run
 		if e.run.over {

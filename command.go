@@ -9,6 +9,8 @@ type Command struct {
 	// Text is the whole command on one line, normalised but unmasked: "GET /actuator/env?x=1".
 	// Only the session reads it, to mask it.
 	Text string
+	// Fingerprint is the shape of the statements, without literals and comments; "" where there is none or Text is it. It is recorded, masked.
+	Fingerprint string
 	// Literals asks that every string literal of an SQL text is masked for the record, because some are secrets by where they stand.
 	Literals bool
 	HTTP     *HTTPRequest // set when the protocol is http

@@ -12,25 +12,27 @@ import (
 
 // Exchange is what became of one command of a session.
 type Exchange struct {
-	Number     uint64      `json:"number"`
-	Start      time.Time   `json:"start"`
-	Command    string      `json:"command" doc:"masked, its beginning when it is long"`
-	Verdict    string      `json:"verdict,omitempty"`
-	Rule       string      `json:"rule,omitempty"`
-	Refused    string      `json:"refused,omitempty" doc:"why it was refused"`
-	Terminal   string      `json:"terminal,omitempty" doc:"COLUMNSxROWS at the start"`
-	Status     string      `json:"status,omitempty" doc:"first line of the answer"`
-	Files      []string    `json:"files,omitempty" doc:"the first of them"`
-	FileCount  int         `json:"file_count,omitempty"`
-	Ended      bool        `json:"ended"`
-	DurationUS int64       `json:"duration_us,omitempty"`
-	Bytes      int64       `json:"bytes,omitempty" doc:"of the answer"`
-	Rows       string      `json:"rows,omitempty"`
-	Exit       string      `json:"exit_status,omitempty" doc:"or the signal that ended it"`
-	Masked     int         `json:"masked,omitempty" doc:"values that were masked"`
-	Truncated  bool        `json:"truncated,omitempty" doc:"the recording holds the beginning of the answer only"`
-	Error      string      `json:"error,omitempty"`
-	Attrs      [][2]string `json:"attrs,omitempty" doc:"all that the end of the answer says"`
+	Number      uint64      `json:"number"`
+	Start       time.Time   `json:"start"`
+	Command     string      `json:"command" doc:"masked, its beginning when it is long"`
+	Fingerprint string      `json:"fingerprint,omitempty" doc:"the command's shape, without literals and comments, where it has one"`
+	Prepared    bool        `json:"prepared,omitempty" doc:"it was made ready only; what runs it is an exchange of its own"`
+	Verdict     string      `json:"verdict,omitempty"`
+	Rule        string      `json:"rule,omitempty"`
+	Refused     string      `json:"refused,omitempty" doc:"why it was refused"`
+	Terminal    string      `json:"terminal,omitempty" doc:"COLUMNSxROWS at the start"`
+	Status      string      `json:"status,omitempty" doc:"first line of the answer"`
+	Files       []string    `json:"files,omitempty" doc:"the first of them"`
+	FileCount   int         `json:"file_count,omitempty"`
+	Ended       bool        `json:"ended"`
+	DurationUS  int64       `json:"duration_us,omitempty"`
+	Bytes       int64       `json:"bytes,omitempty" doc:"of the answer"`
+	Rows        string      `json:"rows,omitempty"`
+	Exit        string      `json:"exit_status,omitempty" doc:"or the signal that ended it"`
+	Masked      int         `json:"masked,omitempty" doc:"values that were masked"`
+	Truncated   bool        `json:"truncated,omitempty" doc:"the recording holds the beginning of the answer only"`
+	Error       string      `json:"error,omitempty"`
+	Attrs       [][2]string `json:"attrs,omitempty" doc:"all that the end of the answer says"`
 }
 
 // Limits of a list of exchanges.
@@ -59,7 +61,7 @@ func (s *Store) Exchanges(ctx context.Context, id weir.SessionID, skip, limit in
 				return nil
 			}
 			out = append(out, begun(r))
-			if r.Kind == weir.RecordCommand {
+			if r.Kind == weir.RecordCommand && !out[len(out)-1].Prepared {
 				at[r.Exchange] = len(out) - 1
 				going++
 			}
@@ -87,6 +89,12 @@ func begun(r *weir.Record) Exchange {
 	x := Exchange{Number: r.Exchange, Start: r.Time, Command: cutText(r.Text, maxListed), Verdict: attrOf(r, "verdict"), Rule: attrOf(r, "rule")}
 	if r.Kind == weir.RecordRefusal {
 		x.Ended, x.Refused = true, cutText(strings.TrimSpace(attrOf(r, "kind")+" "+attrOf(r, "reason")), maxDetail)
+	}
+	if x.Prepared = attrOf(r, "prepared") == "true"; x.Prepared {
+		x.Ended = true // what runs it is an exchange of its own
+	}
+	if x.Fingerprint = cutText(attrOf(r, "fingerprint"), maxListed); x.Fingerprint == "" && attrOf(r, "operation") != "" {
+		x.Fingerprint = x.Command
 	}
 	if columns, rows := size(r); columns > 0 {
 		x.Terminal = strconv.Itoa(columns) + "x" + strconv.Itoa(rows)

@@ -135,7 +135,9 @@ func outcome(x *record.Exchange) string {
 	if x.Error != "" {
 		add("ERROR %s", x.Error)
 	}
-	if !x.Ended {
+	if x.Prepared {
+		add("prepared")
+	} else if !x.Ended {
 		add("not ended")
 	} else {
 		add("%s", (time.Duration(x.DurationUS) * time.Microsecond).Round(time.Millisecond))

@@ -48,7 +48,7 @@ func (r *Requests) Ask(cmd *weir.Command) (*Exchange, *weir.Denied) {
 	if !s.enter() {
 		return nil, s.refuse(p.ctx, n, text, v, s.over())
 	}
-	if err := r.record(n, cmd, text, &v, &grant); err != nil {
+	if err := r.record(n, cmd, text, &v, &grant, weir.Attr{}); err != nil {
 		s.leave()
 		return nil, s.refuse(p.ctx, n, text, v, err)
 	}
@@ -69,7 +69,7 @@ func (r *Requests) Prepare(cmd *weir.Command) *weir.Denied {
 		err = ruleDenied(&v)
 	}
 	if err == nil {
-		err = r.record(n, cmd, text, &v, &weir.Grant{})
+		err = r.record(n, cmd, text, &v, &weir.Grant{}, weir.Attr{Name: "prepared", Value: "true"})
 	}
 	if err != nil {
 		return s.refuse(ctx, n, text, v, err)
@@ -77,9 +77,19 @@ func (r *Requests) Prepare(cmd *weir.Command) *weir.Denied {
 	return nil
 }
 
-// record keeps the command; the values of its attributes are masked, each by its name.
-func (r *Requests) record(n uint64, cmd *weir.Command, text string, v *weir.Verdict, grant *weir.Grant) error {
+// record keeps the command; the values of its attributes are masked, each by its name. more is one of the gateway's own, if it has a name.
+func (r *Requests) record(n uint64, cmd *weir.Command, text string, v *weir.Verdict, grant *weir.Grant, more weir.Attr) error {
 	attrs := appendVerdict(r.p.attrs[:0], cmd, v, grant)
+	if cmd.Fingerprint != "" {
+		value, err := r.p.s.maskText("", cmd.Fingerprint)
+		if err != nil {
+			return err
+		}
+		attrs = append(attrs, weir.Attr{Name: "fingerprint", Value: value})
+	}
+	if more.Name != "" {
+		attrs = append(attrs, more)
+	}
 	for _, a := range cmd.Attrs {
 		value, err := r.p.s.maskText(a.Name, a.Value)
 		if err != nil {

@@ -2,9 +2,11 @@ package service
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"weir"
+	"weir/rules/policy"
 )
 
 // Explanation says what would become of a command, and why.
@@ -22,7 +24,9 @@ type Explanation struct {
 	Approval *Approval      `json:"approval,omitempty"`
 	Rules    []RuleMatch    `json:"rules" doc:"all rules that speak of the command, in their order"`
 	Catalog  []CatalogMatch `json:"catalog" doc:"what is known to leak there; values of that kind are masked"`
-	Readings []string       `json:"readings,omitempty" doc:"ways in which targets may read the path"`
+	// Suggestion is a rule, as weir.yaml has it.
+	Suggestion string   `json:"suggestion,omitempty" doc:"a rule that would allow just this, where the catalogue's default stops it"`
+	Readings   []string `json:"readings,omitempty" doc:"ways in which targets may read the path"`
 }
 
 // Approval says who must agree.
@@ -45,6 +49,44 @@ type CatalogMatch struct {
 	Technology string `json:"technology"`
 	Leaks      string `json:"leaks"`
 	Action     string `json:"action"`
+}
+
+// suggestion writes a rule on one line.
+func suggestion(resource string, m *policy.Match) string {
+	var keys []string
+	list := func(key string, values []string) {
+		if len(values) == 0 {
+			return
+		}
+		var b []string
+		for _, v := range values {
+			if strings.Trim(v, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") != "" || v == "" || strings.HasPrefix(v, "-") {
+				v = "'" + strings.ReplaceAll(v, "'", "''") + "'"
+			}
+			b = append(b, v)
+		}
+		keys = append(keys, key+": ["+strings.Join(b, ", ")+"]")
+	}
+	flag := func(key string, set bool) {
+		if set {
+			keys = append(keys, key+": true")
+		}
+	}
+	list("operations", m.Operations)
+	list("objects", m.Objects)
+	list("functions", m.Functions)
+	list("settings", m.Settings)
+	list("roles", m.Roles)
+	flag("no_where", m.NoWhere)
+	flag("secret_out", m.SecretOut)
+	flag("files", m.Files)
+	flag("program", m.Program)
+	flag("dynamic", m.Dynamic)
+	flag("unclear", m.Unclear)
+	if m.Catalog != "" {
+		keys = append(keys, "catalog: "+m.Catalog)
+	}
+	return "{name: NAME, resources: [" + resource + "], match: {" + strings.Join(keys, ", ") + "}, then: allow}"
 }
 
 // Explain says what would become of a command of the caller or, for administrators, of somebody else.
@@ -82,6 +124,9 @@ func (s *Service) Explain(ctx context.Context, who *weir.Identity, resource, as,
 	if x.Verdict.Effect == weir.Approve {
 		h := &x.Verdict.Hold
 		out.Approval = &Approval{Groups: append([]string{}, h.Groups...), Count: h.Count, Within: h.Within.String(), Wait: h.Wait.String()}
+	}
+	if m := s.p.Policy.Plan().Suggest(&subject, &res.Resource, cmd); m != nil {
+		out.Suggestion = suggestion(res.Name, m)
 	}
 	for i := range x.Matched {
 		out.Rules = append(out.Rules, RuleMatch{x.Matched[i].Name, x.Matched[i].Then.String()})

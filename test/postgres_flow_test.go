@@ -334,6 +334,9 @@ func TestPostgresRecordings(t *testing.T) {
 		t.Error(r.Err)
 	}
 	_, _ = s.CopyFrom(t.Context(), strings.NewReader("600\tCANARYpgCopied0aB1c\n"), "COPY users (id, password) FROM STDIN")
+	if _, err := s.Prepare(t.Context(), "ready", "SELECT id FROM plain WHERE id = $1 AND note <> 'x'", nil); err != nil {
+		t.Error(err)
+	}
 	_ = s.Close(t.Context())
 	all := decode[[]record.Session](t, g.weir(t, "sessions", "ls", "-o", "json"))
 	if len(all) != 1 {
@@ -353,6 +356,12 @@ func TestPostgresRecordings(t *testing.T) {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in %.5000s", want, text)
 		}
+	}
+	if strings.Contains(show, "not ended") || !strings.Contains(show, "prepared") {
+		t.Errorf("%.3000s", show)
+	}
+	if json, want := g.weir(t, "sessions", "show", id, "-o", "json"), `"fingerprint":"select id from plain where id = $1 and note <> ?"`; !strings.Contains(strings.ReplaceAll(json, `\u003c\u003e`, "<>"), want) {
+		t.Errorf("no %s in %.3000s", want, json)
 	}
 	// A literal that the client wrote itself and that nothing tells from a word stays; what stands where secrets stand does not.
 	for _, never := range []string{"NewPassword", "NewMapping", "CANARYpgGuess", "CANARYpgParameter", "CANARYpgCopied"} {

@@ -479,6 +479,50 @@ func TestPostgresLeaksByPsql(t *testing.T) {
 	g.pgSweep(t)
 }
 
+// TestPostgresNamesPass asks for what is called like a secret and is none: the names in a CSV's first row, and the session's role.
+func TestPostgresNamesPass(t *testing.T) {
+	g, _ := pgGateway(t, "")
+	orders := g.access(t, "orders", "alice")
+	w := g.pgWire(t, &orders)
+	for sql, want := range map[string]string{
+		"COPY users (id, password, api_key) TO STDOUT WITH (FORMAT csv, HEADER)":                   "id,password,api_key\n",
+		"COPY users (id, password) TO STDOUT WITH CSV HEADER":                                      "id,password\n",
+		"COPY (SELECT id, password FROM users) TO STDOUT (FORMAT csv, FORCE_QUOTE *, HEADER true)": "id,password\n",
+		"COPY users (id, api_key) TO STDOUT (HEADER on)":                                           "id\tapi_key\n",
+	} {
+		got := w.simple(t, sql)
+		if !strings.Contains(got, want) || !strings.Contains(got, "[masked:") || strings.Contains(got, "CANARY") {
+			t.Errorf("%s: %.300q", sql, got)
+		}
+	}
+	for _, sql := range []string{ // none of these has such a row, though they say so in other places
+		`COPY (SELECT password AS header FROM users) TO STDOUT WITH (FORMAT csv)`, `COPY (SELECT password AS header FROM users) TO STDOUT WITH (FORMAT csv, FORCE_QUOTE (header))`,
+		`COPY (SELECT password AS stdout, api_key AS header FROM users) TO STDOUT CSV`, `COPY (SELECT password AS header FROM users) TO STDOUT CSV FORCE QUOTE header`,
+		`COPY users (password) TO STDOUT (FORMAT csv, HEADER false)`, `COPY users (password) TO STDOUT (FORMAT csv, HEADER off)`, `COPY users (password) TO STDOUT (FORMAT csv, NULL 'header')`,
+		`COPY users (password) TO STDOUT CSV; COPY users (password) TO STDOUT CSV HEADER`, `COPY users (password) TO STDOUT /* (format csv, header) */ CSV`,
+	} {
+		if got := w.simple(t, sql); strings.Contains(got, "CANARY") || !strings.Contains(got, "[masked:") {
+			t.Errorf("%s: %.300q", sql, got)
+		}
+	}
+	cfg, err := pgconn.ParseConfig(fmt.Sprintf("host=localhost port=%d user=%s password=%s dbname=%s sslmode=verify-full sslrootcert=%s", orders.Port, orders.Login, orders.Secret, orders.Database, filepath.Join(g.data, "ca.pem")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgconn.ConnectConfig(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(t.Context()) })
+	if role := conn.ParameterStatus("session_authorization"); role != "app" {
+		t.Errorf("the session's role is %q", role)
+	}
+	if got := w.simple(t, "SHOW session_authorization"); !strings.Contains(got, "app") {
+		t.Errorf("%.200q", got)
+	}
+	g.pgSweep(t)
+}
+
 // TestPostgresOrdinaryWrites changes secrets as applications do: none of that waits for anybody.
 func TestPostgresOrdinaryWrites(t *testing.T) {
 	g, db := pgGateway(t, "")

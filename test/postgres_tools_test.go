@@ -18,9 +18,10 @@ import (
 	"weir/service"
 )
 
-// pgLabRules let a laboratory drop and empty what it likes.
+// pgLabRules let a laboratory drop and empty what it likes, and pgbench its tables elsewhere, as the guide says.
 const pgLabRules = `rules:
 - {name: laboratory, resources: [lab, copy], match: {catalog: destructive}, then: allow}
+- {name: bench, resources: [orders], match: {operations: [DROP, TRUNCATE], objects: ["pgbench_*"]}, then: allow}
 `
 
 // pgTool runs a program that takes its connection from the environment, through the gateway.
@@ -120,6 +121,19 @@ func TestPostgresToolsWork(t *testing.T) {
 					t.Error(mode, script, out.out)
 				}
 			}
+		}
+	})
+	t.Run("pgbench by its own rule", func(t *testing.T) {
+		orders := g.access(t, "orders", "alice")
+		for range 2 { // the second time there is something to drop
+			got := g.pgTool(t, &orders, "", "pgbench", "-i", "-s", "1", "-q", "-I", "dtgvp")
+			if got.code != 0 || strings.Contains(got.err, "refused") || strings.Contains(got.err, "waits") {
+				t.Fatalf("exit %d: %.2000s", got.code, got.err)
+			}
+		}
+		out := g.weir(t, "explain", "orders", "DROP TABLE plain", "--as", "alice")
+		if want := "- {name: NAME, resources: [orders], match: {operations: [DROP], objects: [public.plain]}, then: allow}"; !strings.Contains(out, want) {
+			t.Error(out)
 		}
 	})
 	t.Run("createdb is refused by the target", func(t *testing.T) {

@@ -390,6 +390,9 @@ func (c *explainCmd) Run(g *Globals) error {
 		if a := x.Approval; a != nil {
 			say(w, "approval  %d of %s, within %s; the client waits %s", a.Count, orText(strings.Join(a.Groups, ", "), "administrators"), a.Within, a.Wait)
 		}
+		if x.Suggestion != "" {
+			say(w, "to allow  add to rules: - %s", v(x.Suggestion))
+		}
 		for _, r := range x.Rules {
 			say(w, "rule      %s would %s", v(r.Name), r.Then)
 		}

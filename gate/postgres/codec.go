@@ -47,6 +47,9 @@ type codec struct {
 
 var _ session.Codec = (*codec)(nil)
 
+// keptFingerprint is the longest fingerprint that is kept, in bytes.
+const keptFingerprint = 2 << 10
+
 // keptFacts is how many classifications a session keeps.
 const keptFacts = 256
 
@@ -167,6 +170,9 @@ func (c *codec) classify(text string, picks pick) *facts {
 			f.looks = true
 		}
 	}
+	if f.fingerprint = c.read.fingerprint(text); len(f.fingerprint) > keptFingerprint {
+		f.fingerprint = strings.ToValidUTF8(f.fingerprint[:keptFingerprint], "") + " …"
+	}
 	f.looks = f.looks || f.reads.settings != noSettings
 	return f
 }
@@ -183,7 +189,7 @@ func (c *codec) touches(s *weir.SQL) bool {
 		}
 	}
 	for _, name := range s.Settings {
-		if c.settingHolds(name) || name != "*" && c.o.SecretSetting(name) {
+		if c.settingHolds(name) || name != "*" && spokenName(name) != "" && c.o.SecretSetting(name) {
 			return true
 		}
 	}

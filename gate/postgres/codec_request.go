@@ -114,7 +114,11 @@ func (c *codec) ready(r *session.Requests, text string) error {
 
 // command is a statement for the session to decide on.
 func (c *codec) command(text string, f *facts) *weir.Command {
-	return &weir.Command{Operation: operation(f.sql), Text: text, SQL: f.sql, Literals: f.hides}
+	cmd := &weir.Command{Operation: operation(f.sql), Text: text, SQL: f.sql, Literals: f.hides}
+	if f.fingerprint != text {
+		cmd.Fingerprint = f.fingerprint
+	}
+	return cmd
 }
 
 // query is a simple Query: any number of statements.

@@ -444,17 +444,25 @@ func (c *codec) aside(a *session.Answers, b []byte, at, end int) error {
 		}
 		c.replaceBody(a, b, at, end, func(dst []byte) []byte {
 			dst = append(a.Value(dst, "", name), 0)
-			return append(a.Value(dst, string(name), value), 0)
+			return append(a.Value(dst, spokenName(string(name)), value), 0)
 		})
 	}
 	return nil
+}
+
+// spokenName is what the value of a setting is masked by: its name, but for the one that sounds like a secret and is a role's name.
+func spokenName(name string) string {
+	if name == "session_authorization" {
+		return ""
+	}
+	return name
 }
 
 // carries reports whether a setting takes any text: the others that a target tells of are words of a list, or not the session's to set.
 func (c *codec) carries(name string) bool {
 	switch strings.ToLower(name) {
 	case "client_encoding", "server_encoding", "server_version", "standard_conforming_strings", "integer_datetimes", "datestyle", "intervalstyle", "is_superuser",
-		"in_hot_standby", "default_transaction_read_only", "scram_iterations":
+		"in_hot_standby", "session_authorization", "default_transaction_read_only", "scram_iterations":
 		return false
 	}
 	return true

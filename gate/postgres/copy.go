@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
+	"slices"
 	"strings"
 
 	"weir"
@@ -48,6 +49,7 @@ func (in *copyIn) keep(c *codec, data []byte, last bool) error {
 type copying struct {
 	binary  bool
 	csv     bool
+	header  bool // the first row holds names
 	delim   byte
 	quote   byte
 	escape  byte
@@ -217,7 +219,48 @@ func (k *copying) options(text string, f *facts) string {
 			k.null = v
 		}
 	}
+	if f.sql.Statements == 1 {
+		k.header = !k.binary && headed(ws)
+	}
 	return relation
+}
+
+// headed reports whether the options of a COPY ask for a row of names. Only where an option stands they are read: anything else may be called so, too.
+func headed(ws []word) bool {
+	at := -1
+	for i := range ws {
+		if ws[i].is("stdout") || ws[i].is("stdin") {
+			at = i
+		}
+	}
+	if at < 0 {
+		return false
+	}
+	ws = ws[at+1:]
+	if len(ws) > 0 && ws[0].is("with") {
+		ws = ws[1:]
+	}
+	if len(ws) == 0 {
+		return false
+	}
+	if ws[0].kind != '(' { // the old syntax
+		return len(ws) > 1 && ws[0].is("csv") && ws[1].is("header")
+	}
+	depth := 0
+	for i := range ws {
+		switch {
+		case ws[i].kind == '(':
+			depth++
+		case ws[i].kind == ')':
+			depth--
+		}
+		if depth != 1 || ws[i].kind != '(' && ws[i].kind != ',' || i+2 >= len(ws) || !ws[i+1].is("header") {
+			continue
+		}
+		v := ws[i+2]
+		return v.kind == ',' || v.kind == ')' || (v.kind == 'w' || v.kind == '\'') && slices.Contains([]string{"true", "on", "1", "match"}, strings.ToLower(v.text))
+	}
+	return false
 }
 
 // copyColumns tells the columns of COPY t (a, b) and COPY t, when it can.
@@ -313,8 +356,13 @@ func (k *copying) rows(c *codec, a *session.Answers, dst, data []byte) (out []by
 		if n == 0 {
 			break
 		}
-		dst = k.textRow(c, a, dst, data[used:used+n])
-		used += n
+		row := data[used : used+n]
+		if used += n; k.header {
+			k.header = false
+			dst = a.Value(dst, "", row)
+			continue
+		}
+		dst = k.textRow(c, a, dst, row)
 		rows++
 	}
 	return dst, used, rows, nil

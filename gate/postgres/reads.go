@@ -261,17 +261,24 @@ func (c *codec) picked(f *facts, values [][]byte) *facts {
 	return &out
 }
 
-// comparesSecret reports whether a literal stands beside the name of a secret, or in the arguments of a function that is compared with one.
+// comparesSecret reports whether a literal stands beside the name of a secret, or in the arguments of what is compared with one.
 func (c *codec) comparesSecret(text string) bool {
 	ws := words(text)
-	named := false
+	depth, named := 0, -1 // the depth at which the name stands
 	for i := range ws {
-		if name, ok := ws[i].identifier(); ok && c.o.Secret("", name) {
-			named = true
-		} else if ws[i].is("and") || ws[i].is("or") || ws[i].is("from") || ws[i].kind == ',' && i+1 < len(ws) && ws[i+1].kind != '\'' {
-			named = false
-		}
-		if named && ws[i].kind == '\'' {
+		name, ok := ws[i].identifier()
+		switch {
+		case ok && c.o.Secret("", name):
+			named = depth
+		case ws[i].kind == '(':
+			depth++
+		case ws[i].kind == ')':
+			if depth--; depth < named {
+				named = -1
+			}
+		case named == depth && (ws[i].kind == ',' || ws[i].is("and") || ws[i].is("or") || ws[i].is("from") || ws[i].is("order") || ws[i].is("group")):
+			named = -1
+		case named >= 0 && ws[i].kind == '\'':
 			return true
 		}
 	}

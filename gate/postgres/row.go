@@ -90,6 +90,9 @@ func (c *codec) column(alias string, table uint32, attr int16, i, n int, f *fact
 		}
 		return weir.Column{Name: alias, Protected: c.secretive(f) || f.reads.loose(), Statement: f.reads.statements}
 	}
+	if len(f.sql.Operations) == 1 && f.sql.Operations[0] == "SHOW" {
+		alias = spokenName(alias)
+	}
 	if len(f.sql.Outputs) == n && f.sql.Outputs[i].Harmless {
 		return weir.Column{Name: alias}
 	}

@@ -45,13 +45,14 @@ type run struct {
 
 // facts are what is known of a text.
 type facts struct {
-	sql     *weir.SQL
-	touched bool // a column whose values are secrets may be in it
-	changes bool // definitions
-	names   bool // it may change what prepared statements are called
-	hides   bool // its literals may be secrets by where they stand
-	looks   bool // what it does depends on what they are called, or on its literals
-	reads   reads
+	sql         *weir.SQL
+	touched     bool // a column whose values are secrets may be in it
+	changes     bool // definitions
+	names       bool // it may change what prepared statements are called
+	hides       bool // its literals may be secrets by where they stand
+	looks       bool // what it does depends on what they are called, or on its literals
+	reads       reads
+	fingerprint string
 }
 
 // statement is a prepared statement.

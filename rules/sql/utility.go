@@ -99,6 +99,9 @@ func (s *scan) definition(w string, lo, hi int) {
 	for s.isAny(i, "or", "replace", "trusted", "procedural", "temp", "temporary", "unlogged", "local", "global", "materialized", "recursive", "event", "constraint", "foreign") {
 		i++
 	}
+	if w == "drop" && s.isAny(i, "table", "view", "sequence") {
+		s.dropped(i+1, hi)
+	}
 	switch {
 	case s.isAny(i, "role", "user", "group"):
 		s.roleNames(i+1, hi)
@@ -131,6 +134,29 @@ func (s *scan) definition(w string, lo, hi int) {
 			s.f.files = true
 		case s.is(i, "program") && i+1 < hi && s.toks[i+1].Kind >= String && s.toks[i+1].Kind <= Dollar:
 			s.f.program = true
+		}
+	}
+}
+
+// dropped notes the relations that DROP names and nobody knows, as "?.name", so that rules can speak of them: they may be new, or not there.
+func (s *scan) dropped(i, hi int) {
+	for s.isAny(i, "if", "exists") {
+		i++
+	}
+	for ; i < hi && s.isWord(i); i++ {
+		schema := ""
+		for i+2 < hi && s.is(i+1, ".") {
+			schema = s.toks[i].word
+			i += 2
+		}
+		if name := s.toks[i].word; len(s.find(schema, name)) == 0 && s.made(schema, name) == nil {
+			if schema == "" {
+				schema = "?"
+			}
+			s.f.relations.add(schema + "." + name)
+		}
+		if i++; !s.is(i, ",") {
+			return
 		}
 	}
 }

@@ -19,7 +19,7 @@ type Conn interface {
 // session. Its methods are never called at the same time, but Response may be called while Request waits in Requests.Ask or
 // Requests.Wait. A panic ends the session. It must not keep slices of b.
 type Codec interface {
-	// Limit is the longest frame of a client that Request must see whole, in bytes. 0 is the gate's own.
+	// Limit is the longest frame that Request must see whole, in bytes, and Response if it is more than the gate's own. 0 is the gate's own.
 	Limit() int
 	// Request takes the frames at the front of b, calls r for each, and returns how many bytes it took; 0 when it needs more. An
 	// error ends the session.

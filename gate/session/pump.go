@@ -93,7 +93,7 @@ func (p *pump) drive(ctx context.Context) error {
 	}
 	p.hold()
 	p.in = wire.NewReader(&p.s.gate.buffers, p.client, limit, p.step)
-	p.back = wire.NewReader(&p.s.gate.buffers, p.target, p.s.gate.opt.MaxFrame, p.answer)
+	p.back = wire.NewReader(&p.s.gate.buffers, p.target, max(p.s.gate.opt.MaxFrame, p.codec.Limit()), p.answer)
 	defer context.AfterFunc(ctx, over)()
 	defer func() { p.in.Close(); p.back.Close() }()
 	p.ends[1] = p.guarded(p.greet)

@@ -26,6 +26,7 @@ type codec struct {
 	naming     int    // entries that may change what statements are called
 	discard    bool   // the client's messages up to its Sync have been refused
 	skip       int    // bytes of a refused message that are still to come
+	pieces     int    // bytes of a long CopyData that are still to come
 	copyIn     *copyIn
 	path       string          // the search path as it was set last
 	tainted    map[string]bool // settings that may hold what columns do; "*" for any
@@ -38,6 +39,7 @@ type codec struct {
 
 	// of answers
 	big     *big
+	drop    int    // bytes of a message that was shortened
 	late    []byte // notices that wait for the end of a message
 	whole   session.ColumnMask
 	layouts []*layout // of simple queries, the newest last

@@ -19,9 +19,23 @@ func (c *codec) Request(r *session.Requests, b []byte) (int, error) {
 			at += n
 			continue
 		}
+		if c.pieces > 0 {
+			n := min(c.pieces, len(b)-at)
+			c.pieces -= n
+			if err := c.request(r, copyPiece(b[at:at+n])); err != nil {
+				return at, err
+			}
+			at += n
+			continue
+		}
 		n, err := frameLength(b[at:])
 		if err != nil {
 			return at, err
+		}
+		if n > longestCopyData && n > len(b)-at && b[at] == 'd' {
+			c.pieces = n - frameHeader
+			at += frameHeader
+			continue
 		}
 		if n == 0 || n > len(b)-at {
 			if n > c.o.MaxStatement+frameHeader+1 {

@@ -22,6 +22,13 @@ const streamAbove = 512 << 10
 func (c *codec) Response(a *session.Answers, b []byte) (int, error) {
 	at := 0
 	for at < len(b) {
+		if c.drop > 0 {
+			n := min(c.drop, len(b)-at)
+			a.Resume(a.Rewrite(at), at+n)
+			c.drop -= n
+			at += n
+			continue
+		}
 		if c.big != nil {
 			n, err := c.piece(a, b, at)
 			if err != nil {
@@ -43,6 +50,17 @@ func (c *codec) Response(a *session.Answers, b []byte) (int, error) {
 				break
 			}
 			at += frameHeader
+			continue
+		}
+		if n > c.Limit() {
+			if len(b)-at < shownOfLong {
+				break
+			}
+			if err := c.shorten(a, b, at); err != nil {
+				return at, err
+			}
+			c.drop = n - shownOfLong
+			at += shownOfLong
 			continue
 		}
 		if n == 0 || n > len(b)-at {

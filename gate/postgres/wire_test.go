@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -279,5 +280,21 @@ func TestCleanRowsAllocateNothing(t *testing.T) {
 	few, many := count(10), count(1010)
 	if many-few > 50 { // what a thousand rows more cost: buffers and records, but nothing a row
 		t.Errorf("%v allocations with 10 rows, %v with 1010", few, many)
+	}
+}
+
+func TestShortReport(t *testing.T) {
+	front := make([]byte, 0, shownOfLong)
+	front = append(front, "E\x01\x00\x00\x00SERROR\x00VERROR\x00C22000\x00M"...)
+	front = append(front, bytes.Repeat([]byte("x"), shownOfLong-len(front))...)
+	got := shortReport(front)
+	want := "E\x01\x00\x00\x00SERROR\x00VERROR\x00C22000\x00M[a message of 16777216 bytes, more than the gateway looks into]\x00\x00"
+	if len(got) != shownOfLong || string(got[:len(want)]) != want {
+		t.Errorf("%d bytes, %.200q", len(got), got)
+	}
+	for _, sparse := range []string{"", "SERROR\x00", "S"} {
+		if got := shortReport(append([]byte("N\x7f\x00\x00\x00"+sparse), bytes.Repeat([]byte("y"), shownOfLong-5-len(sparse))...)); len(got) != shownOfLong {
+			t.Errorf("%q: %d bytes", sparse, len(got))
+		}
 	}
 }

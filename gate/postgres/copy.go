@@ -603,10 +603,10 @@ func (k *copying) binaryCell(c *codec, a *session.Answers, dst []byte, i int, v 
 // copyData takes the client's CopyData, CopyDone and CopyFail. Outside of COPY they are left out, as the target would.
 func (c *codec) copyData(r *session.Requests, frame, body []byte) error {
 	if c.copyIn == nil {
-		if c.Owes() {
+		if c.owes() {
 			r.Own([]byte(flush))
 		}
-		if err := r.Wait(func() bool { return c.copyIn != nil || !c.Owes() }); err != nil {
+		if err := r.Wait(func() bool { return c.copyIn != nil || !c.owes() }); err != nil {
 			return err
 		}
 	}

@@ -158,8 +158,11 @@ func (c *codec) begin(x *session.Exchange) *run {
 	return r
 }
 
-// Owes reports whether an answer is due.
-func (c *codec) Owes() bool { return c.head < len(c.queue) }
+// Owes reports whether an answer is due. While the target waits for the client's rows of a COPY it owes none: a client that goes then is
+// waited for no longer.
+func (c *codec) Owes() bool { return c.owes() && c.copyIn == nil }
+
+func (c *codec) owes() bool { return c.head < len(c.queue) }
 
 // advance says the refusals whose turn it is.
 func (c *codec) advance(a *session.Answers, at int) {
@@ -180,7 +183,7 @@ func (c *codec) advance(a *session.Answers, at int) {
 func (c *codec) refuse(r *session.Requests, kind owed, d *weir.Denied) {
 	words := appendRefusal(nil, "ERROR", d)
 	switch {
-	case c.Owes():
+	case c.owes():
 		c.push(entry{kind: kind, words: words})
 	case kind == owedDenied:
 		r.Reply(appendReady(words, c.tx))
@@ -195,7 +198,7 @@ func (c *codec) broke(a *session.Answers, at int, err error) {
 		c.failed(e)
 		c.pop(a, at, err)
 	}
-	if !c.Owes() {
+	if !c.owes() {
 		c.discard = true
 	}
 }

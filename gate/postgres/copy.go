@@ -248,10 +248,10 @@ func headed(ws []word) bool {
 	}
 	depth := 0
 	for i := range ws {
-		switch {
-		case ws[i].kind == '(':
+		switch ws[i].kind {
+		case '(':
 			depth++
-		case ws[i].kind == ')':
+		case ')':
 			depth--
 		}
 		if depth != 1 || ws[i].kind != '(' && ws[i].kind != ',' || i+2 >= len(ws) || !ws[i+1].is("header") {

@@ -36,20 +36,20 @@ func (r *reads) loose() bool { return r.settings >= alignedSettings }
 // copies is set where the rows of a COPY, whose columns have no names, may hold what names would tell.
 func (r *reads) copies() bool { return r.loose() || r.exploded || r.statements && r.chopped }
 
-// statementFunctions return SQL of others, in a schema of the server or of an extension.
-var statementFunctions = []string{
+// statementNames return SQL of others, in a schema of the server or of an extension.
+var statementNames = []string{
 	"pg_stat_get_activity", "pg_stat_get_backend_activity", "pg_stat_statements", "pg_prepared_statement", "pg_cursor", "aurora_stat_activity", "aurora_stat_statements",
 	"pg_stat_monitor_internal", "pg_stat_monitor", "pg_qualstats", "pg_store_plans",
 }
 
-// wholeFunctions leave a text whole, shorten it at its end, or make no text of it.
-var wholeFunctions = []string{
+// wholeNames leave a text whole, shorten it at its end, or make no text of it.
+var wholeNames = []string{
 	"left", "length", "char_length", "count", "max", "min", "sum", "avg", "round", "now", "age", "date_trunc", "extract", "date_part", "coalesce", "clock_timestamp", "pg_backend_pid", "to_char", "lower", "upper",
 	"pg_stat_get_backend_idset", "pg_blocking_pids", "abs", "justify_interval", "format_type", "pg_get_userbyid", "current_database", "current_query", "rank", "row_number", "sqrt", "ceil", "floor", "trunc",
 }
 
-// explodingFunctions return what documents hold, without the names that it has there.
-var explodingFunctions = []string{
+// explodingNames return what documents hold, without the names that it has there.
+var explodingNames = []string{
 	"json_each", "jsonb_each", "json_each_text", "jsonb_each_text", "each", "svals", "avals", "jsonb_path_query", "jsonb_path_query_array", "jsonb_path_query_first", "hstore_to_array", "hstore_to_matrix", "akeys",
 }
 
@@ -62,19 +62,19 @@ func (c *codec) readsOf(text string, s *weir.SQL) (r reads) {
 	}
 	for _, f := range s.Functions {
 		schema, name, _ := strings.Cut(f, ".")
-		r.statements = r.statements || slices.Contains(statementFunctions, name)
-		r.chopped = r.chopped || !slices.Contains(wholeFunctions, name) && !slices.Contains(statementFunctions, name)
-		r.exploded = r.exploded || slices.Contains(explodingFunctions, name)
+		r.statements = r.statements || slices.Contains(statementNames, name)
+		r.chopped = r.chopped || !slices.Contains(wholeNames, name) && !slices.Contains(statementNames, name)
+		r.exploded = r.exploded || slices.Contains(explodingNames, name)
 		r.writes = r.writes || schema != "pg_catalog" && !s.ReadOnly
 	}
 	r.settings = c.settingsOf(text, s)
 	return r
 }
 
-// settingsTable is the view of all settings, and settingValues are its columns that hold their values.
+// settingsTable is the view of all settings, and settingValueNames are its columns that hold their values.
 const settingsTable = "pg_catalog.pg_settings"
 
-var settingValues = []string{"setting", "boot_val", "reset_val"}
+var settingValueNames = []string{"setting", "boot_val", "reset_val"}
 
 // settingsOf tells which settings a statement may read when it may read any.
 func (c *codec) settingsOf(text string, s *weir.SQL) settingsRead {
@@ -148,7 +148,7 @@ func (c *codec) protectSettings(columns []weir.Column, desc []byte) {
 		_ = in.text()
 		table, attr := uint32(in.int32()), in.int16() //nolint:gosec // an oid
 		_ = in.take(12)
-		if relation, name, ok := c.read.column(table, attr); table != 0 && ok && relation == settingsTable && slices.Contains(settingValues, name) {
+		if relation, name, ok := c.read.column(table, attr); table != 0 && ok && relation == settingsTable && slices.Contains(settingValueNames, name) {
 			columns[i].Protected = true
 		}
 	}

@@ -231,6 +231,7 @@ listen: {web: '127.0.0.1:%d', postgres: '127.0.0.1:%d'}
 %s
 resources:
 - {name: bench, protocol: postgres, address: '%s:%d', tls: %s, database: bench, credential: {user: bench, password: {env: HELDPG}}}
+limits: {sessions: 3000}
 grants:
 - {users: [alice], resources: ['*'], for: 12h}
 `, web, port, clear, host, direct.port, target))

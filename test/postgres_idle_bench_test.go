@@ -1,6 +1,8 @@
 package test
 
 import (
+	"context"
+	"encoding/pem"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,8 +16,8 @@ import (
 	"weir/gate/gatetest"
 )
 
-// TestBenchPostgresIdle tells what an idle connection takes of the gateway's memory, TLS and all: WEIR_BENCH_IDLE of them, or 2,000, each of which has
-// run a statement before it waits. The server has that many, too.
+// TestBenchPostgresIdle tells what an idle connection takes of the gateway's memory, in clear text and with TLS on both sides: WEIR_BENCH_IDLE of them, or
+// 2,000, each of which has run a statement before it waits. The server has that many, too.
 func TestBenchPostgresIdle(t *testing.T) {
 	if os.Getenv("WEIR_BENCH") == "" {
 		t.Skip("WEIR_BENCH is not set")
@@ -25,18 +27,22 @@ func TestBenchPostgresIdle(t *testing.T) {
 		n = v
 	}
 	db := gatetest.StartPostgres(t, fmt.Sprintf("max_connections = %d", n+100), "work_mem = '64kB'", "jit = off")
-	db.Exec(t, fmt.Sprintf("CREATE ROLE app LOGIN PASSWORD '%s';", pgHeld))
-	g := &gateway{dir: t.TempDir()}
-	g.data, g.config = filepath.Join(g.dir, "data"), filepath.Join(g.dir, "weir.yaml")
-	web, port := freePort(t), freePort(t)
-	g.url = fmt.Sprintf("https://localhost:%d", web)
-	g.write(t, fmt.Sprintf("data_dir: data\nlisten: {web: '127.0.0.1:%d', postgres: '127.0.0.1:%d'}\nresources:\n- {name: idle, protocol: postgres, address: '127.0.0.1:%d', tls: disable, database: postgres, credential: {user: app, password: {env: HELDPG}}}\ngrants:\n- {groups: [developers], resources: ['*'], for: 1h}\nlimits: {sessions: %d}\n", web, port, db.Port, n+100))
+	db.Exec(t, fmt.Sprintf("CREATE ROLE bench LOGIN PASSWORD '%s';\nCREATE DATABASE bench OWNER bench;", pgHeld))
 	t.Setenv("HELDPG", pgHeld)
-	g.serve(t)
-	t.Cleanup(func() { g.stop(t) })
-	g.weir(t, "users", "add", "alice", "--groups", "developers")
-	a := g.access(t, "idle", "alice")
-	cfg, err := pgconn.ParseConfig(fmt.Sprintf("host=localhost port=%d user=%s password=%s dbname=%s sslmode=verify-full sslrootcert=%s connect_timeout=60", a.Port, a.Login, a.Secret, a.Database, filepath.Join(g.data, "ca.pem")))
+	direct := pgWay{user: "bench", password: pgHeld, database: "bench", port: int(db.Port)}
+	encrypted := direct
+	encrypted.ssl = "require"
+	authority := filepath.Join(t.TempDir(), "target.pem")
+	if err := os.WriteFile(authority, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: db.CA.Raw}), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Run("clear text", func(t *testing.T) { postgresIdle(t, n, pgWeir(t, direct, "")) })
+	t.Run("TLS on both sides", func(t *testing.T) { postgresIdle(t, n, pgWeir(t, encrypted, authority)) })
+}
+
+func postgresIdle(t *testing.T, n int, w pgWay) {
+	t.Helper()
+	cfg, err := pgconn.ParseConfig(w.dsn() + " connect_timeout=60")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +58,7 @@ func TestBenchPostgresIdle(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				t.Cleanup(func() { _ = c.Conn().Close() })
+				t.Cleanup(func() { _ = c.Close(context.Background()) })
 				if _, err := c.Exec(t.Context(), "SELECT 1").ReadAll(); err != nil {
 					t.Error(err)
 				}
@@ -62,9 +68,9 @@ func TestBenchPostgresIdle(t *testing.T) {
 	}
 	open(50) // what is made once
 	time.Sleep(2 * time.Second)
-	before := resident(t, g.cmd.Process.Pid)
+	before := resident(t, w.pid)
 	open(n)
-	each := func() float64 { return float64(resident(t, g.cmd.Process.Pid)-before) / float64(n) }
+	each := func() float64 { return float64(resident(t, w.pid)-before) / float64(n) }
 	time.Sleep(10 * time.Second)
 	first := each()
 	time.Sleep(140 * time.Second) // the collector runs every two minutes where nothing happens, and gives back what the logins took

@@ -58,6 +58,8 @@ func TestFindsExactly(t *testing.T) {
 		pem + "\nrest":                            "private-key=" + pem,
 		pem[:70]:                                  "private-key=" + pem[:70],
 		"postgres://app:hunter2@db:5432/x":        "url-password=hunter2",
+		"cd x && DB_PASSWORD=hunter2 ./run":       "field=hunter2",
+		"f('a' || ' password=Zk39dhTq99xx')":      "field=Zk39dhTq99xx",
 		"DB_PASSWORD=hunter2\nX=1":                "field=hunter2",
 		"export PGPASSWORD='a7 b c'":              "field=a7 b c",
 		"  password: correct horse battery\n":     "field=correct horse battery",

@@ -96,6 +96,8 @@ func (v *value) password(text, name []byte) bool {
 		return false // invalid password: hunter
 	case bareName(name) && !tokenLike(text) && (!v.lineStart || !v.form.tight) && !v.flag:
 		return false // PASS: TestX
+	case !word && identifier(text) && (field.Opaque(text) || environment(name) && v.form.tight && !v.form.colon):
+		return true // cd x && DB_PASSWORD=hunter2 ./run
 	case word || identifier(text):
 		return !v.inCode()
 	case v.lineStart && bytes.ContainsAny(text, "/[") && bytes.IndexByte(text, ' ') > 0:

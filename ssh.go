@@ -10,8 +10,8 @@ type SSHRequest struct {
 	Write   bool      // the operation changes files
 	// Reads are files, or trees of them, whose content a sftp operation with another verb reads as well or gives another name: it is decided on as GET
 	// of them, too.
-	Reads []string
-	Address string    // host:port of a forwarded connection; of forwarded-tcpip where the target listens, "*" for all its addresses
+	Reads   []string
+	Address string // host:port of a forwarded connection; of forwarded-tcpip where the target listens, "*" for all its addresses
 }
 
 // ShellUse is what a shell is told to run. It over-approximates, and says what it cannot tell. Read-only.

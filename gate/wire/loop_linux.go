@@ -313,14 +313,15 @@ func heldWrite(fd int, b []byte) (int, error) {
 func once(call uintptr, fd int, b []byte) (int, error) {
 	for {
 		n, _, e := unix.RawSyscall(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b))) //nolint:gosec // the kernel's interface
-		switch {
-		case e == 0:
-			return int(n), nil //nolint:gosec // at most len(b)
-		case e == unix.EINTR:
+		if e == unix.EINTR {
 			continue
-		case e == unix.EAGAIN:
+		}
+		if e == unix.EAGAIN {
 			return 0, errAgain
 		}
-		return 0, e
+		if e != 0 {
+			return 0, e
+		}
+		return int(n), nil //nolint:gosec // at most len(b)
 	}
 }

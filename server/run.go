@@ -214,11 +214,13 @@ func (s *Server) chores(ctx context.Context) {
 	defer sweep.Stop()
 	defer watch.Stop()
 	stamp := s.stamp()
+	var memory thrift
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-sweep.C:
+			memory.look()
 			if _, err := s.approvals.Sweep(ctx); err != nil && ctx.Err() == nil {
 				s.log.LogAttrs(ctx, slog.LevelWarn, "requests could not be swept", slog.String("error", err.Error()))
 			}

@@ -179,7 +179,9 @@ func exited(status uint32) ending { return ending{status: &exitStatus{Status: st
 
 // finish tells the client how it ended and closes the channel: first the end of the output, then the status, then the close.
 func (ch *channel) finish(e ending) {
+	ch.writing.Lock() // no message of the gateway's own is on its way
 	_ = ch.ch.CloseWrite()
+	ch.writing.Unlock()
 	switch {
 	case e.status != nil:
 		_, _ = ch.ch.SendRequest("exit-status", false, ssh.Marshal(e.status))

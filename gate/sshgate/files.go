@@ -123,15 +123,15 @@ func (r *running) serveFiles(ctx context.Context, p program, _ *weir.Command) er
 			failed <- err
 		}
 	})
-	client := &halves{Channel: r.ch.ch}
-	target := &halves{Channel: r.tch, whole: true}
+	client := &halves{Channel: r.ch.ch, end: func() {}}
+	target := &halves{Channel: r.tch, end: r.endInput}
 	var err error
 	if p.files == "scp" {
 		err = c.h.opt.Files.SCP(ctx, p.text, client, target, f)
 	} else {
 		err = c.h.opt.Files.SFTP(ctx, client, target, f)
 	}
-	_ = r.tch.CloseWrite()
+	r.endInput()
 	if err != nil {
 		_ = r.tch.Close()
 	}
@@ -144,14 +144,12 @@ func (r *running) serveFiles(ctx context.Context, p program, _ *weir.Command) er
 // halves is a channel whose Close ends what is written to it: the client must still read how it ended, the target must still say so.
 type halves struct {
 	ssh.Channel
-	whole bool
+	end func() // of the sending half
 }
 
 // Close ends the sending half and wakes the reader: the rest of the target's input, and of the client's, is no longer wanted.
 func (h *halves) Close() error {
-	if h.whole {
-		return h.CloseWrite()
-	}
+	h.end()
 	return nil
 }
 

@@ -23,7 +23,12 @@ type running struct {
 	mu   sync.Mutex // guards the exchange's books against its end
 	in   io.WriteCloser
 	over bool
+
+	eof sync.Once // the end of input was passed on
 }
+
+// endInput tells the target that no more comes. The library's channel minds being told from two goroutines.
+func (r *running) endInput() { r.eof.Do(func() { _ = r.tch.CloseWrite() }) }
 
 // forward starts the program and carries its bytes until it ends.
 func (ch *channel) forward(ctx context.Context, x *session.Exchange, p program, cmd *weir.Command) (ending, error) {
@@ -51,7 +56,7 @@ func (ch *channel) forward(ctx context.Context, x *session.Exchange, p program, 
 	} else {
 		err = r.carry(p)
 	}
-	_ = tch.CloseWrite()
+	r.endInput()
 	if err != nil {
 		_ = tch.Close()
 		return ending{}, err
@@ -290,7 +295,7 @@ func (r *running) input(typed *typing) {
 	if typed != nil {
 		typed.leave()
 	}
-	_ = r.tch.CloseWrite()
+	r.endInput()
 }
 
 // stopOn ends the program when the client's input fails, which the client is told of if it was refused.

@@ -37,7 +37,7 @@ func versionText() string {
 
 func main() {
 	if _, set := os.LookupEnv("GOGC"); !set {
-		debug.SetGCPercent(400) // the heap is a few MB: collecting it all the time costs more than it frees
+		debug.SetGCPercent(400) // the heap is a few MB at first: collecting it all the time costs more than it frees; a server lowers this as it grows
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

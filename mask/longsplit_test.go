@@ -205,7 +205,7 @@ var longFormats = []struct {
 
 func TestAnySplitOfLongValuesGivesTheSame(t *testing.T) {
 	m := longMasker(t)
-	seeds := uint64(80)
+	seeds := uint64(50)
 	if testing.Short() {
 		seeds = 20
 	}

@@ -218,8 +218,9 @@ func FuzzReport(f *testing.F) {
 			if i < 0 || i > 60 {
 				t.Fatalf("%+v is not where it should be in %q", x, rest)
 			}
+			added := strings.HasPrefix(rest, `"`) && in[x.Start] != '"'
 			rest = strings.TrimLeft(strings.TrimPrefix(strings.TrimPrefix(rest[i+len(x.Fingerprint):], "]"), "%5D"), `\`)
-			if !strings.HasPrefix(rest, in[x.End:min(x.End+1, int64(len(in)))]) {
+			if added || !strings.HasPrefix(rest, in[x.End:min(x.End+1, int64(len(in)))]) {
 				rest = strings.TrimPrefix(rest, `"`) // what was put around a number
 			}
 			at = x.End

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"runtime"
 	"runtime/debug"
 	counters "runtime/metrics"
 )
@@ -16,6 +17,7 @@ const (
 	quiet    = 16 << 20 // bytes allocated between two looks
 	worth    = 32 << 20 // bytes allocated since memory was given back
 	generous = 400      // percent; what the program begins with unless GOGC says otherwise
+	stacks   = 3        // collections, each of which halves the stacks that logins have made large
 	garbage  = 64 << 20 // bytes that may lie about, beyond which it is half of what lives
 )
 
@@ -35,6 +37,9 @@ func (t *thrift) look() {
 		}
 	}
 	if allocated-t.last < quiet && allocated-t.trimmed > worth {
+		for range stacks {
+			runtime.GC()
+		}
 		debug.FreeOSMemory()
 		t.trimmed = allocated
 	}

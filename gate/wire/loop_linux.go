@@ -176,7 +176,7 @@ func (l *Loop) take(e *unix.EpollEvent, by *leader) (m *Member, side int) {
 	}
 	if m.busy {
 		m.muted[side] = true
-		_ = l.watch(m, side, unix.EPOLL_CTL_MOD, 0)
+		_ = l.watch(m, side, unix.EPOLL_CTL_DEL, 0) // not only muted: an end would be told of all the same, again and again
 		return nil, 0
 	}
 	m.busy, m.by = true, by
@@ -195,7 +195,7 @@ func (l *Loop) done(m *Member) {
 	m.busy, m.by = false, nil
 	for side := range m.muted {
 		if m.muted[side] && m.joined {
-			_ = l.watch(m, side, unix.EPOLL_CTL_MOD, unix.EPOLLIN)
+			_ = l.watch(m, side, unix.EPOLL_CTL_ADD, unix.EPOLLIN)
 		}
 		m.muted[side] = false
 	}

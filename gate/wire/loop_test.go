@@ -84,7 +84,10 @@ func TestLoopGoesOnBesideWhoLeftAndWhoIsStuck(t *testing.T) {
 				defer inside.Add(-1)
 				hear(slowOwn[side])
 				if side == 1 {
-					out <- struct{}{}
+					select {
+					case out <- struct{}{}:
+					default: // its end is told of, too
+					}
 					return
 				}
 				if leave {
@@ -102,6 +105,11 @@ func TestLoopGoesOnBesideWhoLeftAndWhoIsStuck(t *testing.T) {
 			say(t, slowFar[0])
 			<-entered
 			say(t, slowFar[1]) // nobody may take it now
+			if !leave {
+				if err := unix.Shutdown(slowFar[1], unix.SHUT_RDWR); err != nil {
+					t.Fatal(err)
+				}
+			}
 			for i := range 10 {
 				say(t, far[i%2])
 				if got := <-sides; got != i%2 {

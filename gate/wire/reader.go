@@ -66,7 +66,7 @@ func (r *Reader) Poll(fd int) (full bool, err error) {
 // Run reads until the source ends or got fails, and returns why; io.EOF when the source ended. It may be run again; what was not taken is handed
 // on first.
 func (r *Reader) Run() error {
-	defer r.Trim()
+	defer r.trim()
 	r.err = nil
 	if r.Rest() > 0 {
 		if err := r.pass(); err != nil {
@@ -102,8 +102,8 @@ func (r *Reader) Gone(c syscall.Conn) bool {
 	return raw.Control(r.alive) != nil || r.gone
 }
 
-// Trim gives the buffer back if nothing is in it.
-func (r *Reader) Trim() {
+// trim gives the buffer back if nothing is in it.
+func (r *Reader) trim() {
 	if r.Rest() == 0 {
 		r.release()
 	}

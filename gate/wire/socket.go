@@ -20,7 +20,7 @@ type Socket struct {
 	kick func()   // a deadline was set while it was held
 }
 
-// Hold takes over a TCP or Unix connection, which is of no use afterwards. kick is called when a deadline is set or Close is called while it is
+// Hold takes over a TCP or Unix connection, which is of no use afterwards. kick is called when a deadline is set while it is
 // held. It returns nil and leaves c alone where c is another kind of connection.
 func Hold(c any, kick func()) *Socket {
 	conn, ok := c.(net.Conn)

@@ -1,7 +1,6 @@
 package mask
 
 import (
-	"cmp"
 	"slices"
 
 	"weir"
@@ -174,17 +173,11 @@ func (j *jsonWriter) consume(b []byte, final bool) error {
 
 // survey looks over the rest of the block at once for the secrets held.
 func (j *jsonWriter) survey(b []byte, from int) {
-	j.surveyed, j.hits, j.nextHit = true, j.hits[:0], 0
-	for _, set := range j.m.sets {
-		n := len(j.hits)
-		j.hits = set.Find(j.hits, b[from:])
-		for i := n; i < len(j.hits); i++ {
-			j.hits[i].Start += from
-			j.hits[i].End += from
-		}
-		if n > 0 && len(j.hits) > n {
-			slices.SortFunc(j.hits, func(x, y known.Span) int { return cmp.Compare(x.Start, y.Start) })
-		}
+	j.surveyed, j.nextHit = true, 0
+	j.hits = known.FindAll(j.hits[:0], j.m.sets, b[from:])
+	for i := range j.hits {
+		j.hits[i].Start += from
+		j.hits[i].End += from
 	}
 }
 

@@ -170,7 +170,7 @@ const maxBlanks = 4
 
 // remember keeps a value that may name the value beside it, to be judged when there is one.
 func (j *jsonWriter) remember(plain []byte) {
-	if len(j.levels) == 0 || bytes.Count(plain, []byte{' '}) > maxBlanks {
+	if len(j.levels) == 0 || len(plain) > maxBlanks && bytes.Count(plain, []byte{' '}) > maxBlanks {
 		return
 	}
 	plain = plain[max(0, len(plain)-maxSibling):]

@@ -3,7 +3,6 @@ package detect
 import (
 	"bytes"
 	"encoding/binary"
-	"math/bits"
 	"weir/mask/field"
 )
 
@@ -72,32 +71,25 @@ func (s *Set) Quiet(st *State, b []byte, from int) int {
 // because a table begins at f.resume.
 func (f *finder) search(i int) bool {
 	s, b := f.s, f.b
-	// One look-up for two bytes: each step moves the fields on by one and lets stay what goes on.
-	var pair, step uint64
-	t, from := s.pairs, i
+	t := s.pairs
+	var pair uint64 // what the last pair may be the first half of
+	next := i       // windows before it were looked at
 	for ; i+8 <= len(b); i += 8 {
 		w := binary.LittleEndian.Uint64(b[i:])
-		p0, p1, p2, p3 := t[uint16(w)], t[uint16(w>>16)], t[uint16(w>>32)], t[w>>48]
-		s0 := pair << buckets & p0
-		s1 := p0 << buckets & p1
-		s2 := p1 << buckets & p2
-		s3 := p2 << buckets & p3
-		hit := (s0|s1|s2|s3)&evenDone | (step<<buckets&p0|s0<<buckets&p1|s1<<buckets&p2|s2<<buckets&p3)&oddDone
-		if hit != 0 {
-			// Which of the eight windows that end in w.
-			m := some(step<<buckets&p0&oddDone) | some(s0&evenDone)<<1 | some(s0<<buckets&p1&oddDone)<<2 | some(s1&evenDone)<<3 |
-				some(s1<<buckets&p2&oddDone)<<4 | some(s2&evenDone)<<5 | some(s2<<buckets&p3&oddDone)<<6 | some(s3&evenDone)<<7
-			for ; m != 0; m &= m - 1 {
-				at := i - 3 + bits.TrailingZeros64(m)
-				if at >= from && s.sieve.has(binary.LittleEndian.Uint32(b[at:])) && f.candidate(at) {
+		p0, p1, p2, p3 := uint16(w), uint16(w>>16), uint16(w>>32), w>>48
+		if pair&t.second[p0]|t.first[p0]&t.second[p1]|t.first[p1]&t.second[p2]|t.first[p2]&t.second[p3] != 0 {
+			// Four bytes that begin at i-2, i, i+2 or i+4, and the window may begin one before or behind.
+			next = max(next, i-3)
+			for end := min(i+6, len(b)-3); next < end; next++ {
+				if s.sieve.has(binary.LittleEndian.Uint32(b[next:])) && f.candidate(next) {
 					return true
 				}
 			}
 		}
-		pair, step = p3, s3
+		pair = t.first[p3]
 	}
-	for i = max(i-3, from); i+4 <= len(b); i++ {
-		if s.sieve.has(binary.LittleEndian.Uint32(b[i:])) && f.candidate(i) {
+	for next = max(next, i-3); next+4 <= len(b); next++ {
+		if s.sieve.has(binary.LittleEndian.Uint32(b[next:])) && f.candidate(next) {
 			return true
 		}
 	}

@@ -14,10 +14,9 @@ func (s *Set) Touched(b []byte) bool {
 			return false
 		}
 		w := uint64(binary.LittleEndian.Uint32(b)) | uint64(binary.LittleEndian.Uint32(b[n-4:]))<<(8*(n-4))
-		return s.touches(w) && s.touchedAt(b, 0, 1<<(n-3)-1)
+		return s.touches(w) && s.touchedAt(b, 0, n)
 	}
-	// One look-up for two bytes: each step moves the fields on by one and lets stay what goes on.
-	var pair, step uint64
+	var pair uint64 // what the last pair may be the first half of
 	t := s.pairs
 	for i := 0; i < n; i += 8 {
 		var w uint64
@@ -26,21 +25,13 @@ func (s *Set) Touched(b []byte) bool {
 		} else {
 			w = binary.LittleEndian.Uint64(b[n-8:]) >> (8 * (i + 8 - n))
 		}
-		p0, p1, p2, p3 := t[uint16(w)], t[uint16(w>>16)], t[uint16(w>>32)], t[w>>48]
-		s0 := pair << buckets & p0
-		s1 := p0 << buckets & p1
-		s2 := p1 << buckets & p2
-		s3 := p2 << buckets & p3
-		hit := (s0|s1|s2|s3)&evenDone | (step<<buckets&p0|s0<<buckets&p1|s1<<buckets&p2|s2<<buckets&p3)&oddDone
-		if hit != 0 {
-			// Which of the eight windows that end in w.
-			m := some(step<<buckets&p0&oddDone) | some(s0&evenDone)<<1 | some(s0<<buckets&p1&oddDone)<<2 | some(s1&evenDone)<<3 |
-				some(s1<<buckets&p2&oddDone)<<4 | some(s2&evenDone)<<5 | some(s2<<buckets&p3&oddDone)<<6 | some(s3&evenDone)<<7
-			if s.touchedAt(b, i-3, m) {
+		p0, p1, p2, p3 := uint16(w), uint16(w>>16), uint16(w>>32), w>>48
+		if pair&t.second[p0]|t.first[p0]&t.second[p1]|t.first[p1]&t.second[p2]|t.first[p2]&t.second[p3] != 0 {
+			if s.touchedAt(b, i-3, i+6) {
 				return true
 			}
 		}
-		pair, step = p3, s3
+		pair = t.first[p3]
 	}
 	return false
 }
@@ -49,7 +40,7 @@ func (s *Set) Touched(b []byte) bool {
 // is none in the whole words of eight bytes that b begins with.
 func (s *Set) TouchedRun(b []byte) int {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	var pair, step uint64
+	var pair uint64 // what the last pair may be the first half of
 	t := s.pairs
 	for i := 0; i+8 <= len(b); i += 8 {
 		w := binary.LittleEndian.Uint64(b[i:])
@@ -61,46 +52,35 @@ func (s *Set) TouchedRun(b []byte) int {
 			w &= 1<<k - 1
 			b = b[:i+k/8]
 		}
-		p0, p1, p2, p3 := t[uint16(w)], t[uint16(w>>16)], t[uint16(w>>32)], t[w>>48]
-		s0 := pair << buckets & p0
-		s1 := p0 << buckets & p1
-		s2 := p1 << buckets & p2
-		s3 := p2 << buckets & p3
-		hit := (s0|s1|s2|s3)&evenDone | (step<<buckets&p0|s0<<buckets&p1|s1<<buckets&p2|s2<<buckets&p3)&oddDone
-		if hit != 0 {
-			m := some(step<<buckets&p0&oddDone) | some(s0&evenDone)<<1 | some(s0<<buckets&p1&oddDone)<<2 | some(s1&evenDone)<<3 |
-				some(s1<<buckets&p2&oddDone)<<4 | some(s2&evenDone)<<5 | some(s2<<buckets&p3&oddDone)<<6 | some(s3&evenDone)<<7
-			if s.touchedAt(b, i-3, m) {
+		p0, p1, p2, p3 := uint16(w), uint16(w>>16), uint16(w>>32), w>>48
+		if pair&t.second[p0]|t.first[p0]&t.second[p1]|t.first[p1]&t.second[p2]|t.first[p2]&t.second[p3] != 0 {
+			end := i + 6
+			if i+8 < len(b) && (b[i+8] == '"' || b[i+8] == '\\') {
+				end-- // the run ends before this window does
+			}
+			if s.touchedAt(b, i-3, end) {
 				return -1
 			}
 		}
 		if ends != 0 {
 			return len(b)
 		}
-		pair, step = p3, s3
+		pair = t.first[p3]
 	}
 	return -1
 }
 
 // touches is Touched for the eight bytes of w.
 func (s *Set) touches(w uint64) bool {
-	p0, p1, p2, p3 := s.pairs[uint16(w)], s.pairs[uint16(w>>16)], s.pairs[uint16(w>>32)], s.pairs[w>>48]
-	s0 := p0 << buckets & p1
-	s1 := p1 << buckets & p2
-	s2 := p2 << buckets & p3
-	return (s0|s1|s2)&evenDone|(s0<<buckets&p2|s1<<buckets&p3)&oddDone != 0
+	t := s.pairs
+	p0, p1, p2, p3 := uint16(w), uint16(w>>16), uint16(w>>32), w>>48
+	return t.first[p0]&t.second[p1]|t.first[p1]&t.second[p2]|t.first[p2]&t.second[p3] != 0
 }
 
-// some is 1 unless v is 0.
-func some(v uint64) uint64 { return (v | -v) >> 63 }
-
-// touchedAt looks closer at the windows of b that m has bits for, the lowest bit for the one at from.
-func (s *Set) touchedAt(b []byte, from int, m uint64) bool {
-	for ; m != 0; m &= m - 1 {
-		i := from + bits.TrailingZeros64(m)
-		if i < 0 || i+4 > len(b) {
-			continue
-		}
+// touchedAt looks closer at the windows of b that begin from from to to. Two pairs of which the second is in b[i:i+8] may belong to one that begins at
+// i-3 to i+5: they begin at i-2, i, i+2 or i+4, and the window there or one byte before or behind.
+func (s *Set) touchedAt(b []byte, from, to int) bool {
+	for i := max(from, 0); i < min(to, len(b)-3); i++ {
 		w := binary.LittleEndian.Uint32(b[i:])
 		if s.sieve.has(w) && s.stands(b, i, w) {
 			return true

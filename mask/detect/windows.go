@@ -3,13 +3,16 @@ package detect
 import (
 	"cmp"
 	"encoding/binary"
+	"math"
+	"math/bits"
 	"slices"
 
 	"weir/mask/field"
 )
 
-// Each literal is found by four of its bytes, its window: those that stand least often in ordinary text. A window passes through three doors, the cheapest
-// first: pairs, which looks at two bytes at a time and knows windows by their bucket only; sieve, a bitmap; and the index of all windows.
+// Each literal is found by four of its bytes, its window: those that stand least often in ordinary text. Most text is passed over by a look at every
+// second pair of bytes, which knows by bucket what literals have there; where a pair and the next one may belong to a literal, the windows
+// around are looked up: first in a sieve, a bitmap, then in the index of all windows.
 
 // sieve is a bitmap over a hash of the windows there are: most of what passes the pairs by chance ends here.
 type sieve [1 << 14]uint64
@@ -29,22 +32,14 @@ func (v *sieve) has(w uint32) bool {
 	return v[word]&bit != 0
 }
 
-// pairs says of each two bytes that stand at an even place which windows they may be part of, in buckets of windows. A window that begins
-// at an even place lies on two pairs, one that begins at an odd place on three.
-type pairs [1 << 16]uint64
+// pairs says of each two bytes that stand at an even place in which buckets of literals they may be, as the first half of four bytes and as the
+// second. Of each literal two such fours are in: its window, and the one that begins a byte before or behind, so that one of them stands at an
+// even place wherever the literal does.
+type pairs struct {
+	first, second [1 << 16]uint64
+}
 
-const (
-	buckets   = 12 // five fields of so many bits each are in an entry
-	evenHead  = 0 * buckets
-	evenTail  = 1 * buckets
-	oddHead   = 2 * buckets
-	oddMiddle = 3 * buckets
-	oddTail   = 4 * buckets
-
-	field12  = 1<<buckets - 1
-	evenDone = field12 << evenTail
-	oddDone  = field12 << oddTail
-)
+const buckets = 64
 
 // windows is the index: which literals have a window.
 type windows struct {
@@ -77,20 +72,22 @@ type entry struct {
 
 // build indexes all literals.
 func (s *Set) build() {
-	all := make([]entry, 0, 16<<10)
-	groups := make([][]entry, len(s.literals)) // slices of all
-	for i := range s.literals {
-		from := len(all)
-		all = s.literals[i].windows(all, int32(i))
-		groups[i] = all[from:len(all):len(all)]
-	}
 	s.pairs = new(pairs)
-	var c clusters
-	slices.SortStableFunc(groups, func(a, b []entry) int { return cmp.Compare(len(b), len(a)) })
-	for _, g := range groups {
-		c.put(s.pairs, g)
+	c := new(clusters)
+	all := make([]entry, 0, 16<<10)
+	fours := make([]four, 0, 2*len(s.literals))
+	for i := range s.literals {
+		l := &s.literals[i]
+		beside := l.place()
+		all = l.windows(all, int32(i))
+		fours = append(fours, four{l, l.at}, four{l, beside})
 	}
-	c.finish(s.pairs)
+	// Those with the most halves first: what shares their bucket lets more pass.
+	slices.SortStableFunc(fours, func(a, b four) int { return cmp.Compare(b.wide(), a.wide()) })
+	for _, f := range fours {
+		c.put(f)
+	}
+	c.table(s.pairs)
 	slices.SortStableFunc(all, func(a, b entry) int { return cmp.Compare(a.window, b.window) })
 	n := 0
 	for i := range all {
@@ -98,12 +95,9 @@ func (s *Set) build() {
 			n++
 		}
 	}
-	bits := 8
-	for 1<<bits < 2*n {
-		bits++
-	}
+	size := max(8, bits.Len(uint(2*n-1)))
 	x := &s.windows
-	x.slots, x.lits, x.shift = make([]slot, 1<<bits), make([]int32, len(all)), uint8(32-bits)
+	x.slots, x.lits, x.shift = make([]slot, 1<<size), make([]int32, len(all)), uint8(32-size)
 	for i := 0; i < len(all); {
 		w, from := all[i].window, i
 		for ; i < len(all) && all[i].window == w; i++ {
@@ -111,14 +105,32 @@ func (s *Set) build() {
 		}
 		s.sieve.add(w)
 		at := w * 0x9E3779B1 >> x.shift
-		for x.slots[at&(1<<bits-1)].n != 0 {
+		for x.slots[at&(1<<size-1)].n != 0 {
 			at++
 		}
-		x.slots[at&(1<<bits-1)] = slot{w, uint32(from), uint32(i - from)}
+		x.slots[at&(1<<size-1)] = slot{w, uint32(from), uint32(i - from)}
 	}
 }
 
-// windows appends the windows of a literal and chooses where in it they stand.
+// place chooses where in a literal its window stands, and the four bytes beside it.
+func (l *literal) place() (beside int) {
+	least := float32(math.Inf(1))
+	for at := 0; at == 0 || at+window <= len(l.text); at++ {
+		here, before, behind := likelyFour(l, at), likelyFour(l, at-1), float32(math.Inf(1))
+		if at+window <= len(l.text) {
+			behind = likelyFour(l, at+1)
+		}
+		if p := here + min(before, behind); p < least {
+			least, l.at, beside = p, at, at-1
+			if behind < before {
+				beside = at + 1
+			}
+		}
+	}
+	return beside
+}
+
+// windows appends the windows of a literal: several where a byte may be one of several.
 func (l *literal) windows(dst []entry, n int32) []entry {
 	switch {
 	case l.read == readStar:
@@ -129,21 +141,19 @@ func (l *literal) windows(dst []entry, n int32) []entry {
 	case len(l.text) == window-1: // with each byte that may follow
 		from := len(dst)
 		for c := range 256 {
-			if (l.read == readFormat && l.min > 0 || l.read == readEncoded) && !l.alphabet[c] {
-				continue
+			if l.follows(byte(c)) {
+				dst = l.cases(dst, [window]byte{l.text[0], l.text[1], l.text[2], byte(c)}, n)
 			}
-			dst = l.cases(dst, [window]byte{l.text[0], l.text[1], l.text[2], byte(c)}, n)
 		}
 		slices.SortFunc(dst[from:], func(a, b entry) int { return cmp.Compare(a.window, b.window) })
 		return append(dst[:from], slices.CompactFunc(dst[from:], func(a, b entry) bool { return a.window == b.window })...)
 	}
-	best := float32(2)
-	for at := 0; at+window <= len(l.text); at++ {
-		if p := likely([window]byte([]byte(l.text[at : at+window]))); p < best {
-			best, l.at = p, at
-		}
-	}
 	return l.cases(dst, [window]byte([]byte(l.text[l.at:l.at+window])), n)
+}
+
+// follows reports that c may stand behind the text of a literal.
+func (l *literal) follows(c byte) bool {
+	return (l.read != readFormat || l.min == 0) && l.read != readEncoded || l.alphabet[c]
 }
 
 const upperHex = "0123456789ABCDEF"
@@ -167,9 +177,20 @@ func (l *literal) cases(dst []entry, w [window]byte, n int32) []entry {
 	return dst
 }
 
-// likely guesses how often a window stands in ordinary text.
-func likely(w [window]byte) float32 {
-	return likelyPair(w[0], w[1])*likelyPair(w[2], w[3]) + likelyByte(w[0])*likelyPair(w[1], w[2])*likelyByte(w[3])
+// likelyFour guesses how often four bytes that stand in a literal from at on, or one byte before or behind it, stand in ordinary text.
+func likelyFour(l *literal, at int) float32 {
+	half := func(i int) float32 {
+		switch {
+		case i < 0:
+			return likelyByte(l.text[0])
+		case i+1 < len(l.text):
+			return likelyPair(l.text[i], l.text[i+1])
+		case i < len(l.text):
+			return likelyByte(l.text[i])
+		}
+		return 0.05
+	}
+	return half(at) * half(at+2)
 }
 
 func likelyPair(a, b byte) float32 {
@@ -205,83 +226,155 @@ func likelyByte(c byte) float32 {
 	return 0.0015
 }
 
-// clusters spreads the windows over the buckets so that as little as can be passes the pairs by chance: what the windows of a bucket
-// have in their first half passes with what any of them has in the second.
+// four is four bytes of a literal from at on. Where that is one byte before its text, or one behind is missing, any byte may stand.
+type four struct {
+	l  *literal
+	at int
+}
+
+// wide guesses how many pairs there may be at its halves.
+func (f four) wide() int {
+	switch {
+	case f.l.read == readStar:
+		return 2
+	case f.at < 0 || f.at+window > len(f.l.text):
+		return 1
+	}
+	return 0
+}
+
+// place is what may stand at one place of a literal; nothing means any byte.
+func (f four) place(dst []byte, i int) []byte {
+	switch l := f.l; {
+	case i >= 0 && i < len(l.text):
+		c := l.text[i]
+		if dst = append(dst, c); l.fold && c >= 'a' && c <= 'z' {
+			dst = append(dst, c-('a'-'A'))
+		}
+	case i > 0 && l.read == readStar:
+		dst = append(dst, upperHex...)
+	}
+	return dst
+}
+
+// clusters spreads the literals over the buckets so that as little as can be passes by chance: what those of a bucket have as the first half
+// of four bytes passes with what any of them has as the second.
 type clusters struct {
-	of [buckets]cluster
+	of    [buckets]cluster
+	parts [2]parts // of the four at hand
+	bytes [4][]byte
 }
 
-// cluster is a bucket: which bytes and pairs its windows have at each place, and how likely one of them stands there.
+// parts is what may stand in half of a four: pairs, or a byte with any other before or behind it.
+type parts struct {
+	pairs  []uint16
+	likely []float32
+	before []byte // any byte may be before these
+	behind []byte
+}
+
+// cluster is a bucket: what there is at both halves, and how likely it stands somewhere.
 type cluster struct {
-	head, middle, tail [1 << 10]uint64
-	first, last        [256]bool
-	p                  [5]float32 // of head, tail; first, middle, last
+	pairs          [2][1 << 10]uint64
+	before, behind [2][256]bool
+	p              [2]float32
 }
 
-func (c *cluster) chance(p [5]float32) float32 { return p[0]*p[1] + p[2]*p[3]*p[4] }
-
-// with returns the chances with the windows of a literal added, and adds them if keep is set.
-func (c *cluster) with(g []entry, keep bool) [5]float32 {
-	p := c.p
-	var seen [3][8]uint32 // the last pairs that were counted, so that the cases of one window count once
-	for i, e := range g {
-		a, b, d, f := byte(e.window), byte(e.window>>8), byte(e.window>>16), byte(e.window>>24)
-		for k, pair := range [3]uint32{uint32(a) | uint32(b)<<8, uint32(d) | uint32(f)<<8, uint32(b) | uint32(d)<<8} {
-			set := [3]*[1 << 10]uint64{&c.head, &c.tail, &c.middle}[k]
-			if set[pair/64]&(1<<(pair%64)) != 0 || slices.Contains(seen[k][:], pair|1<<16) {
-				continue
-			}
-			seen[k][i%8] = pair | 1<<16
-			at := [3]int{0, 1, 3}[k]
-			p[at] += likelyPair(byte(pair), byte(pair>>8))
-			if keep {
-				set[pair/64] |= 1 << (pair % 64)
+// with returns how likely what stands in a bucket's halves is once the four at hand is in it.
+func (c *clusters) with(k *cluster) [2]float32 {
+	p := k.p
+	for half := range c.parts {
+		t := &c.parts[half]
+		for i, pair := range t.pairs {
+			if k.pairs[half][pair/64]>>(pair%64)&1 == 0 {
+				p[half] += t.likely[i]
 			}
 		}
-		if !c.first[a] {
-			p[2] += likelyByte(a)
-			c.first[a] = keep
+		for _, b := range t.before {
+			if !k.before[half][b] {
+				p[half] += likelyByte(b)
+			}
 		}
-		if !c.last[f] {
-			p[4] += likelyByte(f)
-			c.last[f] = keep
+		for _, b := range t.behind {
+			if !k.behind[half][b] {
+				p[half] += likelyByte(b)
+			}
 		}
 	}
 	return p
 }
 
-// put adds a literal to the bucket in which it lets the least more pass.
-func (c *clusters) put(t *pairs, g []entry) {
-	best, least := 0, float32(2)
-	for k := range c.of {
-		k0 := &c.of[k]
-		if more := k0.chance(k0.with(g, false)) - k0.chance(k0.p); more < least {
-			best, least = k, more
-		}
+// split sets parts.
+func (c *clusters) split(f four) {
+	for i := range c.bytes {
+		c.bytes[i] = f.place(c.bytes[i][:0], f.at+i)
 	}
-	c.of[best].p = c.of[best].with(g, true)
-	bucket := uint64(1) << best
-	for _, e := range g {
-		t[uint16(e.window)] |= bucket << evenHead
-		t[e.window>>16] |= bucket << evenTail
-		t[uint16(e.window>>8)] |= bucket << oddMiddle
+	for half := range c.parts {
+		t := &c.parts[half]
+		t.pairs, t.likely, t.before, t.behind = t.pairs[:0], t.likely[:0], nil, nil
+		a, b := c.bytes[2*half], c.bytes[2*half+1]
+		switch {
+		case len(a) == 0:
+			t.before = b
+		case len(b) == 0:
+			t.behind = a
+		}
+		for _, x := range a {
+			for _, y := range b {
+				t.pairs, t.likely = append(t.pairs, uint16(x)|uint16(y)<<8), append(t.likely, likelyPair(x, y))
+			}
+		}
 	}
 }
 
-// finish puts in what one byte of a pair says: that a window begins in its second or ends in its first.
-func (c *clusters) finish(t *pairs) {
-	var heads, tails [256]uint64
-	for k := range c.of {
-		for i := range 256 {
-			if c.of[k].first[i] {
-				heads[i] |= 1 << k << oddHead
-			}
-			if c.of[k].last[i] {
-				tails[i] |= 1 << k << oddTail
-			}
+// put adds a four to the bucket in which it lets the least more pass.
+func (c *clusters) put(f four) {
+	c.split(f)
+	best, least := 0, float32(math.Inf(1))
+	for i := range c.of {
+		k := &c.of[i]
+		p := c.with(k)
+		if more := p[0]*p[1] - k.p[0]*k.p[1]; more < least {
+			best, least = i, more
 		}
 	}
-	for i := range t {
-		t[i] |= heads[i>>8] | tails[i&0xff]
+	k := &c.of[best]
+	k.p = c.with(k)
+	for half := range c.parts {
+		for _, pair := range c.parts[half].pairs {
+			k.pairs[half][pair/64] |= 1 << (pair % 64)
+		}
+		for _, b := range c.parts[half].before {
+			k.before[half][b] = true
+		}
+		for _, b := range c.parts[half].behind {
+			k.behind[half][b] = true
+		}
+	}
+}
+
+// table sets t to what the buckets hold.
+func (c *clusters) table(t *pairs) {
+	for half, entries := range [2]*[1 << 16]uint64{&t.first, &t.second} {
+		var before, behind [256]uint64
+		for n := range c.of {
+			k := &c.of[n]
+			for word, set := range k.pairs[half] {
+				for ; set != 0; set &= set - 1 {
+					entries[word*64+bits.TrailingZeros64(set)] |= 1 << n
+				}
+			}
+			for b := range 256 {
+				if k.before[half][b] {
+					before[b] |= 1 << n
+				}
+				if k.behind[half][b] {
+					behind[b] |= 1 << n
+				}
+			}
+		}
+		for i := range entries {
+			entries[i] |= before[i>>8] | behind[i&0xff]
+		}
 	}
 }

@@ -35,6 +35,9 @@ type index struct {
 // group is a range of patterns, in order, that share their first bytes.
 type group struct{ from, to int32 }
 
+// roomy is the log of how many bits a filter may have beyond what it needs: 8 KiB stay in the fastest cache.
+const roomy = 16
+
 // newIndex makes an index of the patterns that are chosen; the range of a group may hold others, too. head is at most the
 // length of the shortest, and 2*width-1, or one less: then the last window goes one byte beyond, and is put in with whatever that may be.
 func newIndex(s *Set, width, head int, chosen func(p *pattern) bool) *index {
@@ -64,7 +67,7 @@ func newIndex(s *Set, width, head int, chosen func(p *pattern) bool) *index {
 			windows += width + 1<<8*max(0, 2*width-1-int(p.size))
 		}
 	}
-	x.filter, x.shift = table[uint64](max(7, log2(16*windows)), 6, 26)
+	x.filter, x.shift = table[uint64](max(7, log2(16*windows), min(log2(64*windows), roomy)), 6, 26)
 	x.masks, x.maskShift = table[uint8](log2(2*windows), 0, 24)
 	x.slots, x.slotShift = table[int32](log2(2*len(x.groups)), 0, 30)
 	for n, g := range x.groups {

@@ -229,7 +229,7 @@ func (s *Set) FindFrom(dst []Span, b []byte, from int) []Span {
 		dst[first+i].Start += from
 		dst[first+i].End += from
 	}
-	dst = s.findWrapped(dst, b, from)
+	dst = findWrapped(dst, []*Set{s}, b, from)
 	return dst[:first+s.merge(dst[first:])]
 }
 

@@ -3,6 +3,7 @@ package known_test
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
 	"net/url"
@@ -230,6 +231,66 @@ func TestFindAllocatesNothing(t *testing.T) {
 		}
 		if a := testing.AllocsPerRun(100, func() { s.Find(nil, b); s.Hold(b) }); a != 0 {
 			t.Errorf("%s: %v allocations", name, a)
+		}
+	}
+}
+
+// TestFindAllFindsWhatEachSetFinds compares one look for several sets with a look for each.
+func TestFindAllFindsWhatEachSetFinds(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 7))
+	values := []string{"Zt5Xq8Wn3Rv6Lk1Pd", "hunter2", "weir_X0LqIRI7x6sHftMQYaNGXjdz69zlRomW2mVbA3", "correct horse battery", "p4ssw0rd-of-db", strings.Repeat("0123456789abcdef", 12)}
+	for range 3000 {
+		var sets []*known.Set
+		var all []string
+		for range r.IntN(5) {
+			var entries []known.Entry
+			for range r.IntN(3) {
+				v := values[r.IntN(len(values))]
+				entries, all = append(entries, known.Entry{Name: "x", Value: []byte(v)}), append(all, v)
+			}
+			s, _, err := known.Build(entries)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.IntN(9) == 0 {
+				s = nil
+			}
+			sets = append(sets, s)
+		}
+		text := strings.Repeat("ordinary ", r.IntN(9))
+		for _, v := range all {
+			switch r.IntN(5) {
+			case 0:
+				text += v
+			case 1:
+				text += base64.StdEncoding.EncodeToString([]byte(v)) + " "
+			case 2:
+				wrapped := hex.EncodeToString([]byte("0123456789abcdefghijkl" + v + "0123456789abcdefghijkl"))
+				text += wrapped[:44] + "\n" + wrapped[44:] + "\n"
+			case 3:
+				text += v[:len(v)/2] + "=\r\n" + v[len(v)/2:]
+			}
+			text += strings.Repeat("more text, ", r.IntN(4))
+		}
+		covered := func(spans []known.Span) []byte {
+			c := make([]byte, len(text))
+			for _, sp := range spans {
+				for i := sp.Start; i < sp.End; i++ {
+					c[i] = 1
+				}
+			}
+			return c
+		}
+		var want []known.Span
+		for _, s := range sets {
+			want = s.Find(want, []byte(text))
+		}
+		got := known.FindAll(nil, sets, []byte(text))
+		if !slices.IsSortedFunc(got, func(a, b known.Span) int { return a.Start - b.Start }) {
+			t.Fatalf("not ascending: %v", got)
+		}
+		if !bytes.Equal(covered(got), covered(want)) {
+			t.Fatalf("%q: %v, want %v", text, got, want)
 		}
 	}
 }

@@ -131,37 +131,6 @@ func softBreak(b []byte, from int) (end, next int, ok, open bool) {
 	return end, end, false, true
 }
 
-// findWrapped appends what stands in b[from:] with breaks in it.
-func (s *Set) findWrapped(dst []Span, b []byte, from int) []Span {
-	if bytes.IndexByte(b[from:], '\n') < 0 && bytes.IndexByte(b[from:], '\\') < 0 {
-		return dst // no line ends here, as it is or escaped
-	}
-	done := from
-	if _, _, ok, _ := wordBreak(b, from); ok { // too little of the word may be behind from
-		dst, done = s.findChain(dst, b, from, wordBreak)
-	}
-	for i := (done + 31) &^ 31; i+8 <= len(b); i = (i + 32) &^ 31 {
-		if w := binary.LittleEndian.Uint64(b[i:]); (w-belowPlus|w)&highBits != 0 || i >= 16 && i+24 <= len(b) && !inWord(b[i-16:i+24]) {
-			continue
-		}
-		start := i
-		for start > done && wrapTable[b[start-1]] {
-			start--
-		}
-		end, _, ok, _ := wordBreak(b, start)
-		if ok {
-			dst, end = s.findChain(dst, b, start, wordBreak)
-		}
-		if done = end; end > i {
-			i = end - 1
-		}
-	}
-	if bytes.Contains(b[from:], softTable[0]) || bytes.Contains(b[from:], softTable[1]) {
-		dst, _ = s.findChain(dst, b, from, softBreak)
-	}
-	return dst
-}
-
 // inWord reports whether b[16:24] may be in a word of wrapRun bytes. One that holds them, and they begin at a multiple of 32, holds the 16
 // before or the 16 behind, too.
 func inWord(b []byte) bool {

@@ -14,6 +14,7 @@ const (
 	maxNested = 3        // JSON in strings in JSON
 	maxScalar = 4096     // no number is longer
 	maxBlock  = 64 << 10 // so much is looked at at once, in bytes
+	joint     = 4 << 10  // so much is first put behind a token that was cut off, in bytes
 	shortest  = 6        // no string of fewer bytes holds a secret unless its name says so
 )
 
@@ -89,8 +90,15 @@ func newJSON(m *Masker, w sink, t *weir.Tally, nested int) *jsonWriter {
 // Write masks p.
 func (j *jsonWriter) Write(p []byte) (int, error) {
 	for b := p; len(b) > 0 && j.err == nil; {
-		n := min(len(b), maxBlock)
-		j.err = j.pass(b[:n], false)
+		var n int
+		if len(j.buf) > 0 {
+			if n = min(len(b), maxBlock); len(j.buf) < joint {
+				n = min(n, joint) // the token at hand most likely ends in it; the rest need not be copied
+			}
+			j.err = j.pass(b[:n], false)
+		} else {
+			n, j.err = j.straight(b)
+		}
 		b = b[n:]
 	}
 	if j.err != nil {
@@ -108,6 +116,45 @@ func (j *jsonWriter) Close() error {
 		j.err = j.pass(nil, true)
 	}
 	return j.err
+}
+
+// straight consumes p from where it stands, with nothing held before, and holds what is undecided. What passes unchanged is written in as
+// few pieces as can be. It returns how much of p it took.
+func (j *jsonWriter) straight(p []byte) (n int, err error) {
+	from := 0 // what of p[:n] is not written yet
+	for n < len(p) {
+		b := p[n:min(n+maxBlock, len(p))]
+		j.out = j.out[:0]
+		if err := j.consume(b, false); err != nil {
+			return 0, err
+		}
+		j.written = max(j.written, len(j.out))
+		if j.clean > 0 || len(j.out) > 0 {
+			if err := j.emit(p[from:n]); err != nil {
+				return 0, err
+			}
+			if err := j.emit(j.out); err != nil {
+				return 0, err
+			}
+			from = n + j.clean
+		}
+		n += j.at
+		if j.at == 0 || n-j.at+len(b) == len(p) { // the rest is less than a token
+			j.buf = append(j.buf[:0], b[j.at:]...)
+			j.held = max(j.held, len(j.buf))
+			return n + len(j.buf), j.emit(p[from:n])
+		}
+	}
+	return n, j.emit(p[from:n])
+}
+
+// emit writes b, if it is anything.
+func (j *jsonWriter) emit(b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
+	_, err := j.w.Write(b)
+	return err
 }
 
 // pass consumes what is decided of what was held and p, and writes the outcome: what was not changed straight from where it stands.
@@ -133,10 +180,8 @@ func (j *jsonWriter) pass(p []byte, final bool) error {
 		outcome = j.out
 		j.written = max(j.written, len(j.out))
 	}
-	if len(outcome) > 0 {
-		if _, err := j.w.Write(outcome); err != nil {
-			return err
-		}
+	if err := j.emit(outcome); err != nil {
+		return err
 	}
 	j.buf = append(j.buf[:0], b[j.at:]...)
 	j.held = max(j.held, len(j.buf))

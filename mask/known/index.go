@@ -101,7 +101,7 @@ func (x *index) put(text []byte) {
 
 func (x *index) putWindow(w uint64, offset int) {
 	h := w * mix
-	x.filter[h>>(x.shift&63)] |= 1<<(h>>firstBit&63) | 1<<(h>>secondBit&63)
+	x.filter[h>>(x.shift&63)] |= twoBits(h)
 	x.masks[x.maskAt(w)] |= 1 << offset
 }
 
@@ -179,9 +179,11 @@ const (
 // has reports whether w may be a window.
 func (x *index) has(w uint64) bool {
 	h := w * mix
-	v := x.filter[h>>(x.shift&63)]
-	return v>>(h>>firstBit&63)&(v>>(h>>secondBit&63))&1 != 0
+	return ^x.filter[h>>(x.shift&63)]&twoBits(h) == 0
 }
+
+// twoBits are the bits of the filter's word for a window with the hash h.
+func twoBits(h uint64) uint64 { return 1<<(h>>firstBit&63) | 1<<(h>>secondBit&63) }
 
 // probe appends the patterns that have the window w, which stands at b[i:].
 func (s *Set) probe(dst []Span, x *index, b []byte, i int, w uint64) []Span {
@@ -214,8 +216,7 @@ func (s *Set) findLong(dst []Span, b []byte) []Span {
 		h0, h1 := binary.LittleEndian.Uint64(c)*mix, binary.LittleEndian.Uint64(c[8:])*mix
 		h2, h3 := binary.LittleEndian.Uint64(c[16:])*mix, binary.LittleEndian.Uint64(c[24:])*mix
 		v0, v1, v2, v3 := filter[h0>>shift], filter[h1>>shift], filter[h2>>shift], filter[h3>>shift]
-		if (v0>>(h0>>firstBit&63)&(v0>>(h0>>secondBit&63))|v1>>(h1>>firstBit&63)&(v1>>(h1>>secondBit&63))|
-			v2>>(h2>>firstBit&63)&(v2>>(h2>>secondBit&63))|v3>>(h3>>firstBit&63)&(v3>>(h3>>secondBit&63)))&1 != 0 {
+		if ^v0&twoBits(h0) == 0 || ^v1&twoBits(h1) == 0 || ^v2&twoBits(h2) == 0 || ^v3&twoBits(h3) == 0 {
 			for k := i; k < i+32; k += 8 {
 				dst = s.probe(dst, x, b, k, x.load(b[k:]))
 			}
@@ -237,8 +238,7 @@ func (s *Set) findShort(dst []Span, b []byte) []Span {
 		w0, w1 := binary.LittleEndian.Uint64(c), binary.LittleEndian.Uint64(c[8:])
 		h0, h1, h2, h3 := w0&0xffffffff*mix, w0>>32*mix, w1&0xffffffff*mix, w1>>32*mix
 		v0, v1, v2, v3 := filter[h0>>shift], filter[h1>>shift], filter[h2>>shift], filter[h3>>shift]
-		if (v0>>(h0>>firstBit&63)&(v0>>(h0>>secondBit&63))|v1>>(h1>>firstBit&63)&(v1>>(h1>>secondBit&63))|
-			v2>>(h2>>firstBit&63)&(v2>>(h2>>secondBit&63))|v3>>(h3>>firstBit&63)&(v3>>(h3>>secondBit&63)))&1 != 0 {
+		if ^v0&twoBits(h0) == 0 || ^v1&twoBits(h1) == 0 || ^v2&twoBits(h2) == 0 || ^v3&twoBits(h3) == 0 {
 			for k := i; k < i+16; k += 4 {
 				dst = s.probe(dst, x, b, k, x.load(b[k:]))
 			}

@@ -45,8 +45,7 @@ func findLongOfTwo(dst []Span, s, t *Set, b []byte) []Span {
 		h0, h1 := binary.LittleEndian.Uint64(c)*mix, binary.LittleEndian.Uint64(c[8:])*mix
 		h2, h3 := binary.LittleEndian.Uint64(c[16:])*mix, binary.LittleEndian.Uint64(c[24:])*mix
 		v0, v1, v2, v3 := f[h0>>fs]|g[h0>>gs], f[h1>>fs]|g[h1>>gs], f[h2>>fs]|g[h2>>gs], f[h3>>fs]|g[h3>>gs]
-		if (v0>>(h0>>firstBit&63)&(v0>>(h0>>secondBit&63))|v1>>(h1>>firstBit&63)&(v1>>(h1>>secondBit&63))|
-			v2>>(h2>>firstBit&63)&(v2>>(h2>>secondBit&63))|v3>>(h3>>firstBit&63)&(v3>>(h3>>secondBit&63)))&1 != 0 {
+		if ^v0&twoBits(h0) == 0 || ^v1&twoBits(h1) == 0 || ^v2&twoBits(h2) == 0 || ^v3&twoBits(h3) == 0 {
 			for k := i; k < i+32; k += 8 {
 				w := x.load(b[k:])
 				dst = t.probe(s.probe(dst, x, b, k, w), y, b, k, w)

@@ -13,7 +13,7 @@ func (j *jsonWriter) run(b []byte) {
 		switch b[i] {
 		case '"':
 			if j.wantKey {
-				n = j.knownName(b[i:])
+				i, n = j.members(b, i)
 			} else {
 				n = j.cleanString(b, i)
 			}
@@ -39,6 +39,30 @@ func (j *jsonWriter) run(b []byte) {
 		i += n
 	}
 	j.at = i
+}
+
+// members takes members of an object that follow one another from b[i] on. It returns where the last token it took begins and its length, which is 0 if
+// the next one is not to be taken.
+func (j *jsonWriter) members(b []byte, i int) (at, n int) {
+	for {
+		if n = j.knownName(b[i:]); n == 0 || i+n == len(b) || j.wantKey {
+			return i, n
+		}
+		var k int
+		switch c := b[i+n]; {
+		case c == '"':
+			k = j.cleanString(b, i+n)
+		case c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c == '-':
+			k = j.cleanScalar(b[i+n:])
+		default:
+			return i, n
+		}
+		i += n
+		if n = k; n == 0 || i+n == len(b) || b[i+n] != '"' || !j.wantKey {
+			return i, n
+		}
+		i += n
+	}
 }
 
 func one(ok bool) int {
@@ -84,7 +108,7 @@ func (j *jsonWriter) cleanString(b []byte, i int) int {
 	}
 	v := b[i+1 : end]
 	if len(v) >= shortest {
-		if j.scan.holdsPersonal(v) {
+		if j.m.personal != nil && j.scan.holdsPersonal(v) {
 			return 0
 		}
 		if (v[0] == '{' || v[0] == '[') && len(v) > shortNested {

@@ -14,7 +14,7 @@ const (
 	maxNested = 3        // JSON in strings in JSON
 	maxScalar = 4096     // no number is longer
 	maxBlock  = 64 << 10 // so much is looked at at once, in bytes
-	joint     = 4 << 10  // so much is first put behind a token that was cut off, in bytes
+	joint     = 1 << 10  // so much is first put behind a token that was cut off, in bytes
 	shortest  = 6        // no string of fewer bytes holds a secret unless its name says so
 )
 

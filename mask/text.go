@@ -80,6 +80,7 @@ func (t *textWriter) Close() error {
 // pass masks and writes all that is decided.
 func (t *textWriter) pass(final bool) error {
 	t.out = t.out[:0]
+	var clean []byte
 	for {
 		if t.swallow != detect.Closed {
 			t.dropped(t.dropIn(&t.scan, t.buf, t.from, final))
@@ -89,6 +90,10 @@ func (t *textWriter) pass(final bool) error {
 		}
 		before := t.from
 		spans, safe := t.scan.next(&t.state, t.buf, t.from, final)
+		if len(spans) == 0 && len(t.out) == 0 && !t.same && (!final || safe == len(t.buf)) {
+			clean, t.from = t.buf[before:safe], safe // as it stands: it need not be copied
+			break
+		}
 		t.replaced(safe, spans)
 		if n := len(spans); n > 0 && spans[n-1].open != detect.Closed {
 			t.follow(&spans[n-1], t.buf, t.m.notes.latest())
@@ -98,15 +103,17 @@ func (t *textWriter) pass(final bool) error {
 			break
 		}
 	}
+	if len(t.out) > 0 {
+		clean = t.out
+	}
+	if len(clean) > 0 {
+		_, t.err = t.w.Write(clean)
+	}
 	if keep := t.from - detect.Context; keep >= slack {
 		t.buf = t.buf[:copy(t.buf, t.buf[keep:])]
 		t.from = detect.Context
 		t.state.shift(keep)
 	}
-	if len(t.out) == 0 {
-		return nil
-	}
-	_, t.err = t.w.Write(t.out)
 	return t.err
 }
 

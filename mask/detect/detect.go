@@ -116,7 +116,8 @@ type Set struct {
 	option   *Rule // of passwords behind options
 	bare     *[256]bool
 
-	heads    [1 << 10]uint64     // bitmap of what literals begin with: two bytes
+	heads    [1 << 10]uint64 // bitmap of what literals begin with: two bytes
+	starts   starts
 	prefixes map[string]struct{} // all that literals begin with, but for themselves; in lower case where case does not matter
 	longest  int                 // literal, in bytes
 	befores  []before

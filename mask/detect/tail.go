@@ -7,16 +7,16 @@ const window = 4
 func (s *Set) begin(l *literal) {
 	s.longest = max(s.longest, len(l.text)+2)
 	for n := 1; n < len(l.text); n++ {
-		s.prefixes[l.text[:n]] = struct{}{}
+		s.addPrefix(l.text[:n])
 	}
 	if len(l.text) < window { // it is not looked for before the window is whole
-		s.prefixes[l.text] = struct{}{}
+		s.addPrefix(l.text)
 	}
 	if l.read == readStar {
 		for _, c := range upperHex {
-			s.prefixes[l.text+string(c)] = struct{}{}
+			s.addPrefix(l.text + string(c))
 			for _, d := range upperHex {
-				s.prefixes[l.text+string(c)+string(d)] = struct{}{}
+				s.addPrefix(l.text + string(c) + string(d))
 			}
 		}
 	}
@@ -48,21 +48,54 @@ func (s *Set) begin(l *literal) {
 	s.befores = append(s.befores, before{l.before, l.beforeMax})
 }
 
+func (s *Set) addPrefix(p string) {
+	s.prefixes[p] = struct{}{}
+	if len(p) == 3 {
+		s.starts.add(startOf(p[0], p[1], p[2], 0))
+	}
+	if len(p) > 3 {
+		s.starts.add(startOf(p[0], p[1], p[2], p[3]))
+	}
+}
+
+// starts is a bitmap over a hash of the first four bytes of prefixes, or of all three, their case left out: few ends of a text need to be looked up among
+// them all.
+type starts [1 << 9]uint64
+
+func (t *starts) add(start uint32)      { t[start>>6] |= 1 << (start & 63) }
+func (t *starts) has(start uint32) bool { return t[start>>6]>>(start&63)&1 != 0 }
+
+// startOf hashes four bytes to a place in starts; the fourth is 0 where there are only three.
+func startOf(a, b, c, d byte) uint32 {
+	w := uint32(a) | uint32(b)<<8 | uint32(c)<<16 | uint32(d)<<24 | 0x20202020
+	return w * 0x9E3779B1 >> (32 - 15)
+}
+
 // partial returns where the longest end of b[from:] begins that a literal begins with, or len(b).
 func (s *Set) partial(b []byte, from int) int {
-	i := max(from, len(b)-s.longest+1)
-	for ; i+1 < len(b); i++ {
-		if c := b[i+1]; s.heads[uint16(b[i])<<2|uint16(c)>>6]&(1<<(c&63)) == 0 {
-			continue
-		}
-		if s.isPrefix(b[i:]) {
+	for i := max(from, len(b)-s.longest+1); i < len(b); i++ {
+		if end := b[i:]; s.starting(end) && s.isPrefix(end) {
 			return i
 		}
 	}
-	if i < len(b) && s.isPrefix(b[i:]) {
-		return i
-	}
 	return len(b)
+}
+
+// starting reports whether a literal may begin with end, which is not empty. It is a quick look; isPrefix decides.
+func (s *Set) starting(end []byte) bool {
+	if len(end) == 1 {
+		return true
+	}
+	if s.heads[uint16(end[0])<<2|uint16(end[1])>>6]&(1<<(end[1]&63)) == 0 {
+		return false
+	}
+	switch {
+	case len(end) > 3:
+		return s.starts.has(startOf(end[0], end[1], end[2], end[3]))
+	case len(end) == 3:
+		return s.starts.has(startOf(end[0], end[1], end[2], 0))
+	}
+	return true
 }
 
 func (s *Set) isPrefix(end []byte) bool {

@@ -50,25 +50,28 @@ func (s *Set) begin(l *literal) {
 
 func (s *Set) addPrefix(p string) {
 	s.prefixes[p] = struct{}{}
-	if len(p) == 3 {
-		s.starts.add(startOf(p[0], p[1], p[2], 0))
-	}
-	if len(p) > 3 {
-		s.starts.add(startOf(p[0], p[1], p[2], p[3]))
+	switch {
+	case len(p) > 3:
+		s.starts.add(startOf(p[0], p[1], p[2], p[3]), len(p))
+	case len(p) == 3:
+		s.starts.add(startOf(p[0], p[1], p[2], 0), len(p))
 	}
 }
 
-// starts is a bitmap over a hash of the first four bytes of prefixes, or of all three, their case left out: few ends of a text need to be looked up among
-// them all.
-type starts [1 << 9]uint64
+// starts has, by a hash of their first four bytes or of all three, their case left out, how long the longest prefix is: few ends of a text need to be
+// looked up among them all.
+type starts [1 << startBits]uint8
 
-func (t *starts) add(start uint32)      { t[start>>6] |= 1 << (start & 63) }
-func (t *starts) has(start uint32) bool { return t[start>>6]>>(start&63)&1 != 0 }
+const startBits = 13
+
+func (t *starts) add(start uint32, n int) { t[start] = max(t[start], uint8(min(n, 255))) }
+
+func (t *starts) has(start uint32, n int) bool { return n <= int(t[start]) || t[start] == 255 }
 
 // startOf hashes four bytes to a place in starts; the fourth is 0 where there are only three.
 func startOf(a, b, c, d byte) uint32 {
 	w := uint32(a) | uint32(b)<<8 | uint32(c)<<16 | uint32(d)<<24 | 0x20202020
-	return w * 0x9E3779B1 >> (32 - 15)
+	return w * 0x9E3779B1 >> (32 - startBits)
 }
 
 // partial returns where the longest end of b[from:] begins that a literal begins with, or len(b).
@@ -91,9 +94,9 @@ func (s *Set) starting(end []byte) bool {
 	}
 	switch {
 	case len(end) > 3:
-		return s.starts.has(startOf(end[0], end[1], end[2], end[3]))
+		return s.starts.has(startOf(end[0], end[1], end[2], end[3]), len(end))
 	case len(end) == 3:
-		return s.starts.has(startOf(end[0], end[1], end[2], 0))
+		return s.starts.has(startOf(end[0], end[1], end[2], 0), len(end))
 	}
 	return true
 }

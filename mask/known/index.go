@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/bits"
+	"slices"
 	"sort"
 )
 
@@ -19,7 +20,7 @@ const (
 type index struct {
 	width, head int
 
-	// filter has two bits for each window, both in the word that a hash of the window names: the cache that holds a small filter
+	// filter has three bits for each window, all in the word that a hash of the window names: the cache that holds a small filter
 	// is worth more than the second look.
 	filter []uint64
 	shift  uint8
@@ -83,8 +84,30 @@ func newIndex(s *Set, width, head int, chosen func(p *pattern) bool) *index {
 		}
 		x.slots[at] = int32(n + 1)
 	}
+	x.fold()
 	return x
 }
+
+// fold halves the filter while few of its bits are set: spellings share windows, and what is small stays in the cache.
+func (x *index) fold() {
+	set := 0
+	for _, v := range x.filter {
+		set += bits.OnesCount64(v)
+	}
+	for n := len(x.filter) / 2; 64*n >= 1<<roomy && set*sparse < 64*len(x.filter); n /= 2 {
+		set = 0
+		for i := range n {
+			x.filter[i] = x.filter[2*i] | x.filter[2*i+1]
+			set += bits.OnesCount64(x.filter[i])
+		}
+		x.filter = x.filter[:n]
+		x.shift++
+	}
+	x.filter = slices.Clip(slices.Clone(x.filter))
+}
+
+// sparse is one bit set in how many lets the filter be halved.
+const sparse = 12
 
 // put puts in the windows of a pattern; the last may go one byte beyond.
 func (x *index) put(text []byte) {
@@ -101,7 +124,7 @@ func (x *index) put(text []byte) {
 
 func (x *index) putWindow(w uint64, offset int) {
 	h := w * mix
-	x.filter[h>>(x.shift&63)] |= twoBits(h)
+	x.filter[h>>(x.shift&63)] |= bitsTable[h>>bitsShift%uint64(len(bitsTable))]
 	x.masks[x.maskAt(w)] |= 1 << offset
 }
 
@@ -170,20 +193,22 @@ func (s *Set) behind(from, to int, b []byte) int {
 	return from + sort.Search(to-from, func(i int) bool { return after(from + i) })
 }
 
-// Places in a window's hash of the six bits that name its bits of the filter. The highest name the word, at most 20 of them.
-const (
-	firstBit  = 38
-	secondBit = 32
-)
+// bitsTable has three of a word's bits. The bits of a window's hash from bitsShift on choose an entry; the highest, at most 20 of them, name the word.
+var bitsTable = func() (t [1 << 10]uint64) {
+	for i := range t {
+		h := uint64(i+1) * mix
+		t[i] = 1<<(h>>58) | 1<<(h>>52&63) | 1<<(h>>46&63)
+	}
+	return t
+}()
+
+const bitsShift = 34
 
 // has reports whether w may be a window.
 func (x *index) has(w uint64) bool {
 	h := w * mix
-	return ^x.filter[h>>(x.shift&63)]&twoBits(h) == 0
+	return bitsTable[h>>bitsShift%uint64(len(bitsTable))]&^x.filter[h>>(x.shift&63)] == 0
 }
-
-// twoBits are the bits of the filter's word for a window with the hash h.
-func twoBits(h uint64) uint64 { return 1<<(h>>firstBit&63) | 1<<(h>>secondBit&63) }
 
 // probe appends the patterns that have the window w, which stands at b[i:].
 func (s *Set) probe(dst []Span, x *index, b []byte, i int, w uint64) []Span {
@@ -215,8 +240,9 @@ func (s *Set) findLong(dst []Span, b []byte) []Span {
 		c := b[i : i+32 : i+32]
 		h0, h1 := binary.LittleEndian.Uint64(c)*mix, binary.LittleEndian.Uint64(c[8:])*mix
 		h2, h3 := binary.LittleEndian.Uint64(c[16:])*mix, binary.LittleEndian.Uint64(c[24:])*mix
-		v0, v1, v2, v3 := filter[h0>>shift], filter[h1>>shift], filter[h2>>shift], filter[h3>>shift]
-		if ^v0&twoBits(h0) == 0 || ^v1&twoBits(h1) == 0 || ^v2&twoBits(h2) == 0 || ^v3&twoBits(h3) == 0 {
+		const n = uint64(len(bitsTable))
+		m0, m1, m2, m3 := bitsTable[h0>>bitsShift%n], bitsTable[h1>>bitsShift%n], bitsTable[h2>>bitsShift%n], bitsTable[h3>>bitsShift%n]
+		if m0&^filter[h0>>shift] == 0 || m1&^filter[h1>>shift] == 0 || m2&^filter[h2>>shift] == 0 || m3&^filter[h3>>shift] == 0 {
 			for k := i; k < i+32; k += 8 {
 				dst = s.probe(dst, x, b, k, x.load(b[k:]))
 			}
@@ -237,8 +263,9 @@ func (s *Set) findShort(dst []Span, b []byte) []Span {
 		c := b[i : i+16 : i+16]
 		w0, w1 := binary.LittleEndian.Uint64(c), binary.LittleEndian.Uint64(c[8:])
 		h0, h1, h2, h3 := w0&0xffffffff*mix, w0>>32*mix, w1&0xffffffff*mix, w1>>32*mix
-		v0, v1, v2, v3 := filter[h0>>shift], filter[h1>>shift], filter[h2>>shift], filter[h3>>shift]
-		if ^v0&twoBits(h0) == 0 || ^v1&twoBits(h1) == 0 || ^v2&twoBits(h2) == 0 || ^v3&twoBits(h3) == 0 {
+		const n = uint64(len(bitsTable))
+		m0, m1, m2, m3 := bitsTable[h0>>bitsShift%n], bitsTable[h1>>bitsShift%n], bitsTable[h2>>bitsShift%n], bitsTable[h3>>bitsShift%n]
+		if m0&^filter[h0>>shift] == 0 || m1&^filter[h1>>shift] == 0 || m2&^filter[h2>>shift] == 0 || m3&^filter[h3>>shift] == 0 {
 			for k := i; k < i+16; k += 4 {
 				dst = s.probe(dst, x, b, k, x.load(b[k:]))
 			}

@@ -44,8 +44,9 @@ func findLongOfTwo(dst []Span, s, t *Set, b []byte) []Span {
 		c := b[i : i+32 : i+32]
 		h0, h1 := binary.LittleEndian.Uint64(c)*mix, binary.LittleEndian.Uint64(c[8:])*mix
 		h2, h3 := binary.LittleEndian.Uint64(c[16:])*mix, binary.LittleEndian.Uint64(c[24:])*mix
-		v0, v1, v2, v3 := f[h0>>fs]|g[h0>>gs], f[h1>>fs]|g[h1>>gs], f[h2>>fs]|g[h2>>gs], f[h3>>fs]|g[h3>>gs]
-		if ^v0&twoBits(h0) == 0 || ^v1&twoBits(h1) == 0 || ^v2&twoBits(h2) == 0 || ^v3&twoBits(h3) == 0 {
+		const n = uint64(len(bitsTable))
+		m0, m1, m2, m3 := bitsTable[h0>>bitsShift%n], bitsTable[h1>>bitsShift%n], bitsTable[h2>>bitsShift%n], bitsTable[h3>>bitsShift%n]
+		if m0&^(f[h0>>fs]|g[h0>>gs]) == 0 || m1&^(f[h1>>fs]|g[h1>>gs]) == 0 || m2&^(f[h2>>fs]|g[h2>>gs]) == 0 || m3&^(f[h3>>fs]|g[h3>>gs]) == 0 {
 			for k := i; k < i+32; k += 8 {
 				w := x.load(b[k:])
 				dst = t.probe(s.probe(dst, x, b, k, w), y, b, k, w)
@@ -68,23 +69,17 @@ func findWrapped(dst []Span, sets []*Set, b []byte, from int) []Span {
 	if _, _, ok, _ := wordBreak(b, from); ok { // too little of the word may be behind from
 		dst, done = findChains(dst, sets, b, from, wordBreak)
 	}
-	for i := (done + 31) &^ 31; i+8 <= len(b); i = (i + 32) &^ 31 {
-		if w := binary.LittleEndian.Uint64(b[i:]); (w-belowPlus|w)&highBits != 0 || i >= 16 && i+24 <= len(b) && !inWord(b[i-16:i+24]) {
-			continue
-		}
+	for i := longWord(b, done); i < len(b); i = longWord(b, max(done, i+1)) {
 		start := i
 		for start > done && wrapTable[b[start-1]] {
 			start--
 		}
-		end, _, ok, _ := wordBreak(b, start)
-		if ok {
-			dst, end = findChains(dst, sets, b, start, wordBreak)
-		}
-		if done = end; end > i {
-			i = end - 1
+		var ok bool
+		if done, _, ok, _ = wordBreak(b, start); ok {
+			dst, done = findChains(dst, sets, b, start, wordBreak)
 		}
 	}
-	if bytes.Contains(b[from:], softTable[0]) || bytes.Contains(b[from:], softTable[1]) {
+	if hasSoftBreak(b[from:]) {
 		dst, _ = findChains(dst, sets, b, from, softBreak)
 	}
 	return dst

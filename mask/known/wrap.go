@@ -131,21 +131,40 @@ func softBreak(b []byte, from int) (end, next int, ok, open bool) {
 	return end, end, false, true
 }
 
-// inWord reports whether b[16:24] may be in a word of wrapRun bytes. One that holds them, and they begin at a multiple of 32, holds the 16
-// before or the 16 behind, too.
-func inWord(b []byte) bool {
-	return notBelow(b) && notBelow(b[8:]) || notBelow(b[24:]) && notBelow(b[32:])
+// longWord returns a place in b[from:] where a word of wrapRun bytes may stand, or len(b). It passes over none.
+//
+// Such a word holds four words of eight bytes at multiples of eight, of which one is at a multiple of 32; two more stand in front of that or behind.
+// They have no byte below '+' or above ASCII, which hardly any other text can say of itself.
+func longWord(b []byte, from int) int {
+	const belowPlus, highs = 0x2b2b2b2b2b2b2b2b, 0x8080808080808080
+	i := (from + 31) &^ 31
+	before := uint64(0) // nothing is known of it
+	if i >= 16 {
+		for _, k := range [2]int{i - 16, i - 8} {
+			if k+8 <= len(b) {
+				w := binary.LittleEndian.Uint64(b[k:])
+				before |= (w - belowPlus) | w
+			}
+		}
+	}
+	for ; i+32 <= len(b); i += 32 {
+		c := b[i : i+32 : i+32]
+		w0, w1, w2, w3 := binary.LittleEndian.Uint64(c), binary.LittleEndian.Uint64(c[8:]), binary.LittleEndian.Uint64(c[16:]), binary.LittleEndian.Uint64(c[24:])
+		first, third := (w0-belowPlus)|w0, (w2-belowPlus)|w2
+		if first&highs == 0 && (before&highs == 0 || ((w1-belowPlus)|w1|third)&highs == 0) {
+			return i
+		}
+		before = third | (w3 - belowPlus) | w3
+	}
+	if i+8 <= len(b) {
+		return i
+	}
+	return len(b)
 }
 
-const (
-	belowPlus = 0x2b2b2b2b2b2b2b2b
-	highBits  = 0x8080808080808080
-)
-
-// notBelow reports that no byte of b[:8] is below '+' or above ASCII.
-func notBelow(b []byte) bool {
-	w := binary.LittleEndian.Uint64(b)
-	return (w-belowPlus|w)&highBits == 0
+// hasSoftBreak reports one of softTable.
+func hasSoftBreak(b []byte) bool {
+	return bytes.Contains(b, softTable[0]) || bytes.IndexByte(b, '\r') >= 0 && bytes.Contains(b, softTable[1])
 }
 
 // findChain appends what stands across the breaks of the lines that begin at b[from:]. It returns the end of the last line.

@@ -91,6 +91,7 @@ func (s *Set) holdPlain(b []byte) int {
 
 // goesOn returns the first place at which a pattern begins that has w at b[i:] and goes on behind b, or -1.
 func (s *Set) goesOn(x *index, b []byte, i int, w uint64) int {
+	at := looked{at: -2}
 	for m := x.masks[x.maskAt(w)]; m != 0; {
 		offset := bits.Len8(m) - 1
 		m &^= 1 << offset
@@ -98,7 +99,7 @@ func (s *Set) goesOn(x *index, b []byte, i int, w uint64) int {
 		if start < 0 || start+x.head > len(b) {
 			continue
 		}
-		if g, ok := s.group(x, b[start:]); ok && s.begins(int(g.from), int(g.to), b[start:]) {
+		if s.look(&at, x, b, start) && s.begins(int(at.from), int(at.to), b[start:]) {
 			return start
 		}
 	}

@@ -165,6 +165,12 @@ func (s *Set) group(x *index, b []byte) (group, bool) {
 
 // longest returns the longest pattern of g that b begins with, or nil.
 func (s *Set) longest(g group, b []byte) *pattern {
+	if g.to-g.from == 1 {
+		if p := &s.patterns[g.from]; bytes.HasPrefix(b, s.bytes(p)) {
+			return p
+		}
+		return nil
+	}
 	// Everything that b begins with is the last pattern not behind b in order, or a beginning of it.
 	for n := s.behind(int(g.from), int(g.to), b) - 1; n >= int(g.from); n = int(s.patterns[n].parent) {
 		if p := &s.patterns[n]; bytes.HasPrefix(b, s.bytes(p)) {
@@ -176,6 +182,10 @@ func (s *Set) longest(g group, b []byte) *pattern {
 
 // begins reports whether a pattern of patterns[from:to] begins with b and goes on.
 func (s *Set) begins(from, to int, b []byte) bool {
+	if to-from == 1 {
+		p := &s.patterns[from]
+		return int(p.size) > len(b) && bytes.HasPrefix(s.bytes(p), b)
+	}
 	n := s.behind(from, to, b)
 	return n < to && bytes.HasPrefix(s.bytes(&s.patterns[n]), b)
 }
@@ -187,7 +197,7 @@ func (s *Set) behind(from, to int, b []byte) int {
 	switch {
 	case after(from):
 		return from
-	case !after(to - 1):
+	case to-from == 1 || !after(to-1):
 		return to
 	}
 	return from + sort.Search(to-from, func(i int) bool { return after(from + i) })
@@ -215,6 +225,7 @@ func (s *Set) probe(dst []Span, x *index, b []byte, i int, w uint64) []Span {
 	if !x.has(w) {
 		return dst
 	}
+	at := looked{at: -2}
 	for m := x.masks[x.maskAt(w)]; m != 0; {
 		offset := bits.Len8(m) - 1 // the first place first: spans come in order
 		m &^= 1 << offset
@@ -222,13 +233,29 @@ func (s *Set) probe(dst []Span, x *index, b []byte, i int, w uint64) []Span {
 		if start < 0 || start+x.head > len(b) {
 			continue
 		}
-		if g, ok := s.group(x, b[start:]); ok {
-			if p := s.longest(g, b[start:]); p != nil {
+		if s.look(&at, x, b, start) {
+			if p := s.longest(at.group, b[start:]); p != nil {
 				dst = append(dst, Span{start, start + int(p.size), int(p.entry)})
 			}
 		}
 	}
 	return dst
+}
+
+// looked is the group of a place in a text.
+type looked struct {
+	at int
+	group
+	ok bool
+}
+
+// look takes the group of b[start:]. In one letter over and over it is that of the place before.
+func (s *Set) look(l *looked, x *index, b []byte, start int) bool {
+	if start-1 != l.at || string(b[l.at:l.at+x.head]) != string(b[start:start+x.head]) {
+		l.group, l.ok = s.group(x, b[start:])
+	}
+	l.at = start
+	return l.ok
 }
 
 // findLong probes every eighth byte.

@@ -244,15 +244,23 @@ func (s *Set) findPlain(dst []Span, b []byte) []Span {
 	return dst
 }
 
+// compareSpans orders spans by where they begin, the longest first.
+func compareSpans(a, b Span) int {
+	if a.Start != b.Start {
+		return cmp.Compare(a.Start, b.Start)
+	}
+	return cmp.Or(cmp.Compare(b.End, a.End), cmp.Compare(a.Entry, b.Entry))
+}
+
 // merge sorts spans and joins those that overlap; it returns how many are left. A union ends once it has twice the length of the
 // longest pattern: a text that is one period of a secret over and over must not be held to its end.
 func (s *Set) merge(spans []Span) int {
 	if len(spans) < 2 {
 		return len(spans)
 	}
-	slices.SortFunc(spans, func(a, b Span) int {
-		return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(b.End, a.End), cmp.Compare(a.Entry, b.Entry))
-	})
+	if !slices.IsSortedFunc(spans, compareSpans) {
+		slices.SortFunc(spans, compareSpans)
+	}
 	n, longest := 0, 0
 	for i, sp := range spans {
 		last := &spans[n]

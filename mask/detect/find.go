@@ -107,9 +107,9 @@ type finder struct {
 	done         int // nothing before this may be found any more
 	commands     commands
 	named        int // end of the last name that was judged
-	proof        int // how many of the bytes before proofEnd are the last name that was looked up
-	proofEnd     int
-	strength     field.Strength // what it says
+	names        [recalls]recall
+	askedLine    int  // of beginsLine: where it was asked last, and one more
+	lineBegins   bool // what it said
 	safe         int
 	st           State
 	resume       int  // where the rows of a table begin, or -1
@@ -422,72 +422,6 @@ func (f *finder) password(l *literal, start, colon, at int) bool {
 		return false
 	}
 	return f.add(start, colon+1, at, l.rule)
-}
-
-// key reads a private key block to its END line. A block without one goes on to the end of the input.
-func (f *finder) key(l *literal, start int) bool {
-	if start < f.done {
-		return false
-	}
-	head := f.b[start:min(len(f.b), start+80)]
-	private := bytes.Index(head, []byte("PRIVATE"))
-	if end := bytes.Index(head[min(len(l.text), len(head)):], []byte("----")); end >= 0 && (private < 0 || private > len(l.text)+end) || private < 0 && len(head) == 80 {
-		return false
-	} else if private < 0 {
-		if f.final {
-			return false
-		}
-		return f.more(start, start, l.rule, RunKey, "")
-	}
-	if !keyLabel(head[min(len(l.text), private):]) {
-		return false
-	}
-	switch begins, known := f.keyBegins(start + len(l.text)); {
-	case !known:
-		return f.more(start, start, l.rule, RunKey, "")
-	case !begins:
-		return false
-	}
-	end := len(f.b)
-	if at := bytes.Index(f.b[start:], []byte("END ")); at >= 0 {
-		end = start + at + 4
-		for end < len(f.b) && f.b[end] != '-' {
-			end++
-		}
-		for end < len(f.b) && f.b[end] == '-' {
-			end++
-		}
-	}
-	if end < len(f.b) || f.final {
-		return f.add(start, start, end, l.rule)
-	}
-	return f.more(start, start, l.rule, RunKey, "")
-}
-
-// keyBegins reports whether a key, or what describes one, stands behind the rest of a BEGIN line, and not only a text about such lines.
-func (f *finder) keyBegins(i int) (begins, known bool) {
-	const reach = 120
-	dashes, run := 0, 0
-	for limit := i + reach; i < len(f.b) && i < limit; i++ {
-		switch c := f.b[i]; {
-		case c == '-' && dashes < 4:
-			dashes++
-		case dashes < 4:
-			dashes = 0
-		case isWord(c) && c != '_' || c == '+' || c == '/':
-			if run++; run == 12 {
-				return true, true
-			}
-		case c == ':' && run > 3:
-			return true, true // Proc-Type: 4,ENCRYPTED
-		default:
-			run = 0
-		}
-		if i+1 == limit {
-			return false, true
-		}
-	}
-	return f.final && run > 0, f.final
 }
 
 func isWord(c byte) bool {

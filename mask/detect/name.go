@@ -43,7 +43,7 @@ func (f *finder) name(l *literal, start int) bool {
 		if f.header(from, to) {
 			return true
 		}
-		if strength := f.s.names.Match(f.b[from:to]); cell && strength != field.None {
+		if strength := f.match(from, to); cell && strength != field.None {
 			if found, known := f.cellPair(from, to, strength); known {
 				return found
 			}
@@ -59,15 +59,6 @@ func (f *finder) name(l *literal, start int) bool {
 	v := value{f: f, name: from, at: to, strength: strength}
 	v.lineStart = f.beginsLine(from)
 	return v.operator()
-}
-
-// match is what the name b[from:to] says. The same name often comes again.
-func (f *finder) match(from, to int) field.Strength {
-	if f.proof != to-from || !bytes.Equal(f.b[f.proofEnd-f.proof:f.proofEnd], f.b[from:to]) {
-		f.strength = f.s.names.Match(f.b[from:to])
-	}
-	f.proof, f.proofEnd = to-from, to
-	return f.strength
 }
 
 // assigned reports whether something that may join a name to a value stands behind b[from:to], or may still
@@ -149,31 +140,6 @@ func (f *finder) netrc(from, to int) bool {
 	return (string(word) == "password" || string(word) == "passwd") && from > 0 && f.b[from-1] <= ' ' && f.machine(from)
 }
 
-// spoken reports one of the words by which people speak of secrets.
-func (f *finder) spoken(from, to int) bool {
-	word := f.b[from:to]
-	if from > 0 && f.b[from-1] != ' ' && f.b[from-1] != '\n' || len(word) > 11 {
-		return false
-	}
-	var buf [12]byte
-	switch string(field.Lower(buf[:], word)) {
-	case "key", "token", "password", "passwd", "secret", "passphrase", "credential", "credentials":
-		return true
-	}
-	return false
-}
-
-// directive reports a word that stands at the beginning of a line of a configuration file, its value behind a blank.
-func (f *finder) directive(from, to int) bool {
-	var buf [24]byte
-	switch string(field.Lower(buf[:], f.b[from:to])) {
-	case "requirepass", "masterauth", "bindpw", "rootpw", "auth_pass", "auth-pass", "ldapbindpasswd", "rootbindpw", "olcrootpw", "tls-key-file-pass", "tls-client-key-file-pass", "sentinel auth-pass", "smtppasswd", "proxypassword", "insecure-password",
-		"wpa_passphrase", "wpa_psk", "ppp-password", "authpass", "http-password", "pap-password":
-		return f.beginsLine(from)
-	}
-	return false
-}
-
 // machine reports that the entry of a machine in .netrc is open in front of i.
 func (f *finder) machine(i int) bool {
 	const word = "login "
@@ -194,6 +160,13 @@ func (f *finder) machine(i int) bool {
 
 // beginsLine reports that only indentation, a list dash, quotes or export stand before i on its line.
 func (f *finder) beginsLine(i int) bool {
+	if f.askedLine != i+1 { // it is asked more than once of a name
+		f.askedLine, f.lineBegins = i+1, f.isFirst(i)
+	}
+	return f.lineBegins
+}
+
+func (f *finder) isFirst(i int) bool {
 	j, begins := f.indent(i, i)
 	if begins || j+1 != i || f.b[j] != ' ' {
 		return begins

@@ -168,7 +168,7 @@ func (f *finder) beginsLine(i int) bool {
 
 func (f *finder) isFirst(i int) bool {
 	j, begins := f.indent(i, i)
-	if begins || j+1 != i || f.b[j] != ' ' {
+	if begins || j+1 != i || f.b[j] != ' ' || j == 0 || f.b[j-1]|0x20 != 't' && f.b[j-1]|0x20 != 'v' {
 		return begins
 	}
 	for _, word := range [...]string{"export", "set", "ENV", "env"} {
@@ -199,20 +199,20 @@ func (f *finder) indent(j, i int) (at int, begins bool) {
 // pairName reports whether the name at from is itself the value of a field that is called name or key: {Name:DB_PASSWORD Value:x}.
 func (f *finder) pairName(from int) bool {
 	i := from
-	for i > 0 && from-i < 6 && bytes.IndexByte(pairQuoteTable, f.b[i-1]) >= 0 {
+	for i > 0 && from-i < 6 && pairQuote(f.b[i-1]) {
 		i--
 	}
 	if i == 0 || f.b[i-1] != ':' && f.b[i-1] != '=' {
 		return false
 	}
-	for i--; i > 0 && from-i < 12 && bytes.IndexByte(pairQuoteTable, f.b[i-1]) >= 0; {
+	for i--; i > 0 && from-i < 12 && pairQuote(f.b[i-1]); {
 		i--
 	}
 	return i >= 4 && bytes.EqualFold(f.b[i-4:i], []byte("name")) || i >= 3 && bytes.EqualFold(f.b[i-3:i], []byte("key"))
 }
 
-// pairQuoteTable is what may stand between a field, its operator and its value.
-var pairQuoteTable = []byte("\"' \\\t")
+// pairQuote reports what may stand between a field, its operator and its value.
+func pairQuote(c byte) bool { return c == ' ' || c == '"' || c == '\'' || c == '\\' || c == '\t' }
 
 // value reads what stands beside a name.
 type value struct {

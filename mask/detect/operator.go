@@ -43,7 +43,7 @@ func (v *value) pair(i int) (found, known bool) {
 			v.form.key, v.form.tight, v.form.pair = true, true, true
 			v.lineStart = bytes.IndexByte(v.f.b[start:i], '\n') >= 0
 			return v.read(i+1, false), true
-		case bytes.IndexByte(pairQuoteTable, c) < 0:
+		case !pairQuote(c):
 			return false, false
 		}
 	}

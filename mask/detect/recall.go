@@ -21,8 +21,12 @@ const recalls = 8
 // recall returns what is known of the name b[from:to], which is not empty. The same names often come again. What it returns is good until the next call.
 func (f *finder) recall(from, to int) *recall {
 	n := to - from
-	r := &f.names[(7*uint(f.b[from])+3*uint(f.b[to-1])+uint(n))%recalls]
-	if r.n != n || r.end != to && !bytes.Equal(f.b[r.end-n:r.end], f.b[from:to]) {
+	if r := &f.names[f.lastName%recalls]; r.end == to && r.n == n {
+		return r
+	}
+	f.lastName = 7*uint(f.b[from]) + 3*uint(f.b[to-1]) + uint(n)
+	r := &f.names[f.lastName%recalls]
+	if r.n != n || !bytes.Equal(f.b[r.end-n:r.end], f.b[from:to]) {
 		*r = recall{n: n, spoken: spokenWord(f.b[from:to]), directive: directiveWord(f.b[from:to])}
 	}
 	r.end = to

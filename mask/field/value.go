@@ -2,7 +2,7 @@ package field
 
 import (
 	"bytes"
-	"strings"
+	"math/bits"
 )
 
 // Placeholder reports a value that is certainly no secret: empty, a literal null or boolean, something masked
@@ -21,11 +21,11 @@ func Placeholder(v []byte) bool {
 		}
 	}
 	switch first, last := v[0], v[len(v)-1]; {
-	case len(v) > 2 && !isDigit(first) && same(v, first), same(v, '*'), same(bytes.Trim(v, "X-"), 'X'):
+	case len(v) > 2 && !isDigit(first) && same(v, first), same(v, '*'), (first == 'X' || first == '-') && crossed(v):
 		return true
-	case bytes.HasPrefix(v, []byte("****")) && len(v) <= 12, bytes.Equal(v, []byte("(sensitive value)")), len(v) >= 12 && mostly(v):
+	case first == '*' && bytes.HasPrefix(v, []byte("****")) && len(v) <= 12, first == '(' && string(v) == "(sensitive value)", len(v) >= 12 && mostly(v):
 		return true // what others left of a mask
-	case bytes.HasSuffix(v, []byte("EXAMPLE")), bytes.HasPrefix(v, []byte("EXAMPLE_")), bytes.HasSuffix(v, []byte("...")) && len(v) < 16:
+	case last == 'E' && bytes.HasSuffix(v, []byte("EXAMPLE")), first == 'E' && bytes.HasPrefix(v, []byte("EXAMPLE_")), last == '.' && bytes.HasSuffix(v, []byte("...")) && len(v) < 16:
 		return true // documented examples
 	case first == '<' && last == '>' && (bytes.IndexByte(v, ' ') < 0 || wordsOnly(v[1:len(v)-1])) && len(v) < 40, first == '%' && last == '%' && len(v) > 2:
 		return true // <password>, %DB_PASS%
@@ -35,9 +35,9 @@ func Placeholder(v []byte) bool {
 		return true
 	case first == '$' && len(v) > 2 && (v[1] == '{' && bytes.IndexByte(v[:len(v)-1], '}') < 0 || v[1] == '(' && last == ')'), last == '(':
 		return true // ${VAR}, $(command), getenv(
-	case bytes.HasPrefix(v, []byte("${{")) && bytes.HasSuffix(v, []byte("}}")), bytes.HasPrefix(v, []byte("#{")) && bytes.IndexByte(v[:len(v)-1], '}') < 0:
+	case first == '$' && bytes.HasPrefix(v, []byte("${{")) && bytes.HasSuffix(v, []byte("}}")), first == '#' && bytes.HasPrefix(v, []byte("#{")) && bytes.IndexByte(v[:len(v)-1], '}') < 0:
 		return true // ${{ secrets.X }}, #{password}
-	case bytes.HasPrefix(v, []byte("{{")) && bytes.HasSuffix(v, []byte("}}")), bytes.HasPrefix(v, []byte("<%")):
+	case first == '{' && bytes.HasPrefix(v, []byte("{{")) && bytes.HasSuffix(v, []byte("}}")), first == '<' && bytes.HasPrefix(v, []byte("<%")):
 		return true
 	case Mask(v):
 		return true
@@ -45,13 +45,22 @@ func Placeholder(v []byte) bool {
 	return false
 }
 
+// referenceTable has what references begin with.
+var referenceTable = [...]string{"vault:secret/", "arn:aws:", "!Ref ", "!GetAtt ", "!Sub ", "process.env.", "os.environ", "ENV[", "env:", "{cipher}", "op://", "secretKeyRef:", "@Microsoft.KeyVault(",
+	"ENC[", "settings.", "config.", "env.", "getenv(", "file:///run/secrets/", "/run/secrets/", "projects/", "sops:"}
+
+// referenceHeads has, for each byte, a bit for each entry of referenceTable that begins with it.
+var referenceHeads = func() (t [256]uint32) {
+	for i, head := range referenceTable {
+		t[head[0]] |= 1 << i
+	}
+	return t
+}()
+
 // reference reports a value that only says where the secret is kept.
 func reference(v []byte) bool {
-	if strings.IndexByte("va!peEo{@sc/fg", v[0]) < 0 {
-		return false
-	}
-	for _, head := range [...]string{"vault:secret/", "arn:aws:", "!Ref ", "!GetAtt ", "!Sub ", "process.env.", "os.environ", "ENV[", "env:", "{cipher}", "op://", "secretKeyRef:", "@Microsoft.KeyVault(",
-		"ENC[", "settings.", "config.", "env.", "getenv(", "file:///run/secrets/", "/run/secrets/", "projects/", "sops:"} {
+	for m := referenceHeads[v[0]]; m != 0; m &= m - 1 {
+		head := referenceTable[bits.TrailingZeros32(m)]
 		if len(v) > len(head) && string(v[:len(head)]) == head {
 			return true
 		}
@@ -96,13 +105,31 @@ func variable(v []byte) bool {
 
 // mostly reports that one byte makes up most of v: ghp_xxxxxxxxxxxx, 00000000-0000.
 func mostly(v []byte) bool {
-	var count [256]uint16
-	for _, c := range v[:min(len(v), 4096)] {
-		if count[c]++; int(count[c])*10 >= len(v)*7 {
-			return true
+	head := v[:min(len(v), 4096)]
+	// What makes up more than half is left when each byte is taken out with one that differs.
+	var most byte
+	lead := 0
+	for _, c := range head {
+		switch {
+		case lead == 0:
+			most, lead = c, 1
+		case c == most:
+			lead++
+		default:
+			lead--
 		}
 	}
-	return false
+	return lead > 0 && bytes.Count(head, []byte{most})*10 >= len(v)*7
+}
+
+// crossed reports nothing but X and dashes.
+func crossed(v []byte) bool {
+	for _, c := range v {
+		if c != 'X' && c != '-' {
+			return false
+		}
+	}
+	return true
 }
 
 func same(v []byte, c byte) bool {

@@ -340,9 +340,11 @@ func (v *value) need0() bool {
 // uncommented returns the length of a line's value without the comment behind it, and without what a connection string has behind its
 // password.
 func uncommented(line []byte) int {
-	for _, sign := range [...]string{" #", " // ", " /*", "\t#", "\t//"} {
-		if i := bytes.Index(line, []byte(sign)); i > 0 {
-			line = line[:i]
+	if bytes.IndexByte(line, '#') >= 0 || bytes.IndexByte(line, '/') >= 0 {
+		for _, sign := range [...]string{" #", " // ", " /*", "\t#", "\t//"} {
+			if i := bytes.Index(line, []byte(sign)); i > 0 {
+				line = line[:i]
+			}
 		}
 	}
 	if i := bytes.IndexByte(line, ';'); i > 0 && bytes.IndexByte(line[i:], '=') > 0 {

@@ -88,7 +88,7 @@ func (s *Set) build() {
 		c.put(f)
 	}
 	c.table(s.pairs)
-	slices.SortStableFunc(all, func(a, b entry) int { return cmp.Compare(a.window, b.window) })
+	sortEntries(all)
 	n := 0
 	for i := range all {
 		if i == 0 || all[i].window != all[i-1].window {
@@ -109,6 +109,18 @@ func (s *Set) build() {
 			at++
 		}
 		x.slots[at&(1<<size-1)] = slot{w, uint32(from), uint32(i - from)}
+	}
+}
+
+// sortEntries orders entries by their windows, and those of one by their literals.
+func sortEntries(all []entry) {
+	keys := make([]uint64, len(all))
+	for i, e := range all {
+		keys[i] = uint64(e.window)<<32 | uint64(e.literal)
+	}
+	slices.Sort(keys)
+	for i, k := range keys {
+		all[i] = entry{uint32(k >> 32), int32(uint32(k))}
 	}
 }
 
@@ -204,7 +216,17 @@ func likelyPair(a, b byte) float32 {
 	return p / 8
 }
 
-func likelyByte(c byte) float32 {
+func likelyByte(c byte) float32 { return likelyTable[c] }
+
+// likelyTable is how often each byte stands in ordinary text.
+var likelyTable = func() (t [256]float32) {
+	for c := range t {
+		t[c] = guessByte(byte(c))
+	}
+	return t
+}()
+
+func guessByte(c byte) float32 {
 	switch {
 	case c == ' ':
 		return 0.13

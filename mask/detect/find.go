@@ -121,6 +121,7 @@ type finder struct {
 	noHead       int  // before it, no name stands in the head of a table with noDelim
 	noDelim      byte
 	inRow        []Finding // of rows, to be used again
+	tuples       *tuples   // nil until a row is too long
 	plainHead    []byte    // of the last INSERT without a secret column
 	quiet        int       // where the secret itself begins of what search stopped at; -1 if that isn't known
 	at           int       // the window that is being looked at

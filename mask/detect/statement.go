@@ -262,10 +262,7 @@ func (p *parser) name() (name []byte) {
 
 // tupleLength is the length of (…) and the blanks and the comma in front of it; 0 when no more tuple comes. final says that nothing follows b.
 func tupleLength(b []byte, final bool) (n int, ok bool) {
-	i := 0
-	for i < len(b) && (b[i] == ' ' || b[i] == '\t' || b[i] == '\n' || b[i] == '\r' || b[i] == ',') {
-		i++
-	}
+	i := tupleLead(b)
 	if i == len(b) {
 		return 0, final
 	}
@@ -293,6 +290,15 @@ func tupleLength(b []byte, final bool) (n int, ok bool) {
 		}
 	}
 	return 0, final
+}
+
+// tupleLead is the length of the blanks and the comma in front of a tuple.
+func tupleLead(b []byte) int {
+	i := 0
+	for i < len(b) && (b[i] == ' ' || b[i] == '\t' || b[i] == '\n' || b[i] == '\r' || b[i] == ',') {
+		i++
+	}
+	return i
 }
 
 // tuple adds the secret values of b[from:end], which is blanks, a comma perhaps and (…).

@@ -379,12 +379,12 @@ func (f *finder) rows(i int) (end int, held bool) {
 
 // rowLength is the length of the row that begins at i, its end included; 0 when none begins there. ok is false when its end is not there yet.
 func (f *finder) rowLength(i int) (n int, ok bool) {
+	if f.st.kind == tableTuples {
+		return f.tupleLength(i)
+	}
 	b, final := f.b[i:], f.final
 	if len(b) >= MaxHold {
 		b, final = b[:MaxHold], false
-	}
-	if f.st.kind == tableTuples {
-		return tupleLength(b, final)
 	}
 	n = bytes.IndexByte(b, '\n') + 1
 	for f.st.kind == tableRows && f.st.delim != '|' && n > 0 && bytes.Count(b[:n], []byte{'"'})%2 != 0 && n < MaxHold {

@@ -49,8 +49,8 @@ func Placeholder(v []byte) bool {
 var referenceTable = [...]string{"vault:secret/", "arn:aws:", "!Ref ", "!GetAtt ", "!Sub ", "process.env.", "os.environ", "ENV[", "env:", "{cipher}", "op://", "secretKeyRef:", "@Microsoft.KeyVault(",
 	"ENC[", "settings.", "config.", "env.", "getenv(", "file:///run/secrets/", "/run/secrets/", "projects/", "sops:"}
 
-// referenceHeads has, for each byte, a bit for each entry of referenceTable that begins with it.
-var referenceHeads = func() (t [256]uint32) {
+// referenceHeadTable has, for each byte, a bit for each entry of referenceTable that begins with it.
+var referenceHeadTable = func() (t [256]uint32) {
 	for i, head := range referenceTable {
 		t[head[0]] |= 1 << i
 	}
@@ -59,7 +59,7 @@ var referenceHeads = func() (t [256]uint32) {
 
 // reference reports a value that only says where the secret is kept.
 func reference(v []byte) bool {
-	for m := referenceHeads[v[0]]; m != 0; m &= m - 1 {
+	for m := referenceHeadTable[v[0]]; m != 0; m &= m - 1 {
 		head := referenceTable[bits.TrailingZeros32(m)]
 		if len(v) > len(head) && string(v[:len(head)]) == head {
 			return true

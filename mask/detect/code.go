@@ -27,8 +27,8 @@ func (v *value) inCode() bool {
 func (v *value) insideString(quote byte) bool {
 	b := v.f.b
 	from := max(0, v.name-lookBack)
-	if i := bytes.LastIndexByte(b[from:v.name], '\n'); i >= 0 {
-		from += i + 1
+	if i := v.f.lastLine(from, v.name); i >= 0 {
+		from = i + 1
 	} else if from > 0 {
 		return false // the line is too long to tell
 	}
@@ -45,4 +45,23 @@ func (v *value) insideString(quote byte) bool {
 		}
 	}
 	return open
+}
+
+// lines is what is known of line ends: where the last one of b[from:to] stands, and one more; 0 if there is none.
+type lines struct{ from, to, last int }
+
+// lastLine returns where the last line end of b[from:to] stands, or -1. It is asked for ascending places most of the time, and looks at each byte once then.
+func (f *finder) lastLine(from, to int) int {
+	l := &f.lines
+	if from < l.from || from > l.to || to < l.to {
+		*l = lines{from: from, to: from}
+	}
+	if i := bytes.LastIndexByte(f.b[l.to:to], '\n'); i >= 0 {
+		l.last = l.to + i + 1
+	}
+	l.to = to
+	if l.last <= from {
+		return -1
+	}
+	return l.last - 1
 }

@@ -113,7 +113,8 @@ type finder struct {
 	lineBegins   bool // what it said
 	safe         int
 	st           State
-	resume       int  // where the rows of a table begin, or -1
+	resume       int // where the rows of a table begin, or -1
+	lines        lines
 	line, lineAt int  // the last line that began before lineAt
 	noLogin      int  // before it, no "login " was seen
 	login        bool // one was

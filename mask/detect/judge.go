@@ -279,8 +279,11 @@ func errorName(name []byte) bool {
 func bareName(name []byte) bool {
 	name = bytes.TrimRight(name, "_")
 	last := name
-	if i := bytes.LastIndexAny(name, "_-."); i >= 0 {
-		last = name[i+1:]
+	for i := len(name) - 1; i >= 0; i-- {
+		if c := name[i]; c == '_' || c == '-' || c == '.' {
+			last = name[i+1:]
+			break
+		}
 	}
 	return bytes.EqualFold(last, []byte("pass")) || string(name) == "PWD" || string(name) == "OLDPWD"
 }

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"bytes"
+	"math/bits"
 	"strings"
 
 	"weir/mask/field"
@@ -29,7 +30,8 @@ var commandOptionTable = [...]commandOption{
 // commands remembers where on a line the commands of the table stand, so that no byte is looked at twice.
 type commands struct {
 	scanned int                          // all before this was looked at
-	at      [len(commandOptionTable)]int // one more than where each stood last; 0 is nowhere
+	seen    uint32                       // a bit for each entry whose command stands on the line
+	at      [len(commandOptionTable)]int // where each of them stood last
 }
 
 // scan looks at b up to i, on the last line only and no further back than maxCommand.
@@ -38,28 +40,36 @@ func (c *commands) scan(b []byte, i int) {
 	c.scanned = max(i, c.scanned)
 	for ; p < i; p++ {
 		if b[p] == '\n' {
-			*c = commands{scanned: c.scanned}
+			c.seen = 0
 		}
-		if p > 0 && isWord(b[p-1]) || bytes.IndexByte(commandHeadTable, b[p]) < 0 {
+		heads := commandHeadTable[b[p]]
+		if heads == 0 || p > 0 && isWord(b[p-1]) {
 			continue
 		}
-		for n := range commandOptionTable {
-			if o := &commandOptionTable[n]; b[p] == o.command[0] && bytes.HasPrefix(b[p:], []byte(o.command)) {
-				c.at[n] = p + 1
+		for ; heads != 0; heads &= heads - 1 {
+			if n := bits.TrailingZeros32(heads); bytes.HasPrefix(b[p:], []byte(commandOptionTable[n].command)) {
+				c.at[n] = p
+				c.seen |= 1 << n
 			}
 		}
 	}
 }
 
-// commandHeadTable is what the commands begin with.
-var commandHeadTable = []byte("mrvsdpPbzlc")
+// commandHeadTable has, for each byte, a bit for each entry of commandOptionTable whose command begins with it.
+var commandHeadTable = func() (t [256]uint32) {
+	for n := range commandOptionTable {
+		t[commandOptionTable[n].command[0]] |= 1 << n
+	}
+	return t
+}()
 
 // commandBefore returns the entry of a command that stands on the same line before i and takes that option, or nil.
 func (f *finder) commandBefore(option string, i int) *commandOption {
 	f.commands.scan(f.b, i)
-	for n := range commandOptionTable {
-		if at := f.commands.at[n] - 1; at >= 0 && at >= i-maxCommand && at+len(commandOptionTable[n].command) <= i+1 && commandOptionTable[n].option == option {
-			return &commandOptionTable[n]
+	for seen := f.commands.seen; seen != 0; seen &= seen - 1 {
+		o, at := &commandOptionTable[bits.TrailingZeros32(seen)], f.commands.at[bits.TrailingZeros32(seen)]
+		if at >= i-maxCommand && at+len(o.command) <= i+1 && o.option == option {
+			return o
 		}
 	}
 	return nil

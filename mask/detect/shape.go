@@ -286,17 +286,40 @@ func sentence(v []byte) bool {
 	return words > 1 && common > 0 || words > 5
 }
 
-func isProse(w []byte) bool { return among(proseNames, w) }
+func isProse(w []byte) bool { return proseTable.has(w) }
 
-// among reports whether list, words in lower case with blanks around each, has w in any case.
-func among(list string, w []byte) bool {
+// wordList is words in lower case. A text of several words that stand in it in that order is in it, too.
+type wordList struct {
+	text  string // with a blank around each
+	words map[string]struct{}
+}
+
+func newWordList(text string) wordList {
+	l := wordList{text, map[string]struct{}{}}
+	for _, w := range strings.Fields(text) {
+		l.words[w] = struct{}{}
+	}
+	return l
+}
+
+var (
+	proseTable  = newWordList(proseNames)
+	commonTable = newWordList(commonNames)
+)
+
+// has reports whether w, in any case, is in the list.
+func (l *wordList) has(w []byte) bool {
 	var buf [16]byte
 	if len(w) > len(buf)-2 {
 		return false
 	}
 	n := 1 + len(field.Lower(buf[1:], w))
+	if bytes.IndexByte(w, ' ') < 0 {
+		_, ok := l.words[string(buf[1:n])]
+		return ok
+	}
 	buf[0], buf[n] = ' ', ' '
-	return strings.Contains(list, string(buf[:n+1]))
+	return strings.Contains(l.text, string(buf[:n+1]))
 }
 
 // commonNames are words that stand beside the name of a password without being one.
@@ -304,7 +327,7 @@ const commonNames = " pass anonymous required optional string text none null mis
 	"denied failed failure error success accepted rejected ok is was the for and with from reset update forgot show hide strong weak static dynamic random auto never always compat flag flags option options argument arguments parameter parameters requisite sufficient include substack files sss systemd "
 
 // commonWord reports one of them.
-func commonWord(w []byte) bool { return len(w) <= 12 && among(commonNames, w) }
+func commonWord(w []byte) bool { return len(w) <= 12 && commonTable.has(w) }
 
 // tokenLike reports a value that hardly anybody would choose as a name: digits among letters, signs among both, or letters
 // whose case changes as it does in random text.

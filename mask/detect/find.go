@@ -108,6 +108,7 @@ type finder struct {
 	commands     commands
 	named        int // end of the last name that was judged
 	names        [recalls]recall
+	refused      [refusals]refusal
 	lastName     uint // of names: the one that was asked for last
 	askedLine    int  // of beginsLine: where it was asked last, and one more
 	lineBegins   bool // what it said

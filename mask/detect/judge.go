@@ -16,8 +16,28 @@ type form struct {
 	query  bool // compared or set off by a word: x == "v", the password is "v", f(x, "v")
 }
 
-// judge decides on the complete value b[i:end].
+// judge decides on the complete value b[i:end]. The same name and value often come again; what was no secret then is none now.
 func (v *value) judge(i, end int, quoted bool) bool {
+	r, at, ok := v.refusal(i, end, quoted)
+	if ok && v.f.again(r, *at) {
+		return false
+	}
+	from, to := v.secret(i, end, quoted)
+	if from < to {
+		rule := v.f.s.named
+		if v.option {
+			rule = v.f.s.option
+		}
+		return v.f.add(v.name, from, to, rule)
+	}
+	if ok && v.code == 0 { // it did not matter what stands further in front
+		*at = r
+	}
+	return false
+}
+
+// secret returns what of the complete value b[i:end] is a secret: nothing, where it begins at its end.
+func (v *value) secret(i, end int, quoted bool) (from, to int) {
 	b := v.f.b
 	text := b[i:end]
 	scheme := authScheme(text)
@@ -29,40 +49,40 @@ func (v *value) judge(i, end int, quoted bool) bool {
 	name := b[v.name:v.at]
 	switch {
 	case field.Placeholder(text), end < len(b) && b[end] == ']' && field.Mask(b[i:end+1]), v.end > 0 && field.Documentation(b[v.user:v.end], text):
-		return false
+		return i, i
 	case v.option && v.call && letters(text) && (len(text) < 5 || mentions(text)):
-		return false
+		return i, i
 	case v.option:
-		return v.f.add(v.name, i, end, v.f.s.option)
+		return i, end
 	case v.f.s.names.Extra(name): // whoever added the name knows
-	case fileName(name), formatVerb(text), !bytes.ContainsFunc(text, alnum), template(text), madeUpExample(text), v.name > 1 && b[v.name-1] == ':' && b[v.name-2] == ':':
-		return false
+	case fileName(name), formatVerb(text), !alnum(text), template(text), madeUpExample(text), v.name > 1 && b[v.name-1] == ':' && b[v.name-2] == ':':
+		return i, i
 	case errorName(name), v.form.query && v.amongMore(text): // INVALID_PASSWORD = '28P01'
-		return false
+		return i, i
 	case v.strength == field.Weak && basicPair(text):
 	case v.strength == field.Weak:
 		if !field.Opaque(text) || !quoted && v.expression(text) || digest(text) && hashName(name) || text[0] == '\\' || text[0] == '{' || bytes.Count(text, []byte(",")) > 2 {
-			return false
+			return i, i
 		}
 	case scheme > 0:
 		header := v.lineStart && v.form.colon
 		if len(text) < 6 || !quoted && !header && v.expression(text) || !tokenLike(text) && len(text) < 20 && bytes.IndexByte(text, '.') < 0 {
-			return false
+			return i, i
 		}
 	case bytes.EqualFold(name, []byte("cookie")) || bytes.EqualFold(name, []byte("set-cookie")):
 		if !v.cookies(text) {
-			return false
+			return i, i
 		}
 	case passwordName(name):
 		if !v.password(text, name) {
-			return false
+			return i, i
 		}
 	default:
 		if end = i + v.token(text, name); end == i {
-			return false
+			return i, i
 		}
 	}
-	return v.f.add(v.name, i, end, v.f.s.named)
+	return i, end
 }
 
 // password judges the value of a name of passwords. People choose them, so all that is not plainly something else is one.
@@ -265,9 +285,23 @@ func passwordName(name []byte) bool {
 	return false
 }
 
+// errorWordTable is what the names of what is wrong with a secret begin with.
+var errorWordTable = [...]string{"invalid", "incorrect", "wrong", "missing", "expired", "err_", "error_", "bad_", "unknown_"}
+
+// errorHeadTable is what those begin with.
+var errorHeadTable = func() (t [256]bool) {
+	for _, w := range errorWordTable {
+		t[w[0]] = true
+	}
+	return t
+}()
+
 // errorName reports the name of what is wrong with a secret.
 func errorName(name []byte) bool {
-	for _, w := range [...]string{"invalid", "incorrect", "wrong", "missing", "expired", "err_", "error_", "bad_", "unknown_"} {
+	if len(name) == 0 || !errorHeadTable[name[0]|0x20] {
+		return false
+	}
+	for _, w := range errorWordTable {
 		if foldPrefix(name, w) && len(name) > len(w) && (isLetter(name[len(w)]) || name[len(w)] == '_' || name[len(w)] == '-') {
 			return true
 		}

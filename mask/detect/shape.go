@@ -14,8 +14,14 @@ func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' || c >= 0x80 }
 
-func alnum(r rune) bool {
-	return r >= '0' && r <= '9' || r|0x20 >= 'a' && r|0x20 <= 'z' || r >= 0x80
+// alnum reports a letter or a digit in v.
+func alnum(v []byte) bool {
+	for _, c := range v {
+		if isDigit(c) || isLetter(c) {
+			return true
+		}
+	}
+	return false
 }
 
 func foldPrefix(b []byte, lower string) bool {
@@ -397,7 +403,7 @@ func template(v []byte) bool {
 
 // madeUpExample reports what documentation marks as made up.
 func madeUpExample(v []byte) bool {
-	return bytes.Contains(v, []byte("EXAMPLE")) || foldPrefix(v, "example") && len(v) > 7 && !isDigit(v[7])
+	return bytes.IndexByte(v, 'X') >= 0 && bytes.Contains(v, []byte("EXAMPLE")) || foldPrefix(v, "example") && len(v) > 7 && !isDigit(v[7])
 }
 
 // fileName reports the name of a source file: secrets.py, pwd.h.

@@ -87,7 +87,7 @@ func (c colKind) holds(cell []byte) bool {
 	}
 	switch c {
 	case columnPassword:
-		return bytes.ContainsFunc(cell, alnum)
+		return alnum(cell)
 	case columnToken:
 		return len(cell) >= 6 && (!number(cell) || len(cell) >= 16) && (!letters(cell) || !commonWord(cell))
 	case columnWeak:

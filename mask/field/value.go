@@ -39,7 +39,7 @@ func Placeholder(v []byte) bool {
 		return true // ${{ secrets.X }}, #{password}
 	case first == '{' && bytes.HasPrefix(v, []byte("{{")) && bytes.HasSuffix(v, []byte("}}")), first == '<' && bytes.HasPrefix(v, []byte("<%")):
 		return true
-	case Mask(v):
+	case (first == '[' || first == '%') && Mask(v):
 		return true
 	}
 	return false

@@ -95,6 +95,13 @@ func (x *markupWriter) Close() error {
 	return x.next.Close()
 }
 
+// mask passes on the placeholder of a value.
+func (x *markupWriter) mask(value []byte) {
+	at := len(x.out)
+	x.out = x.m.placeholder(x.out, "field", value, len(value), x.tally)
+	x.next.nested.put(at, len(x.out)-at, x.m.notes.latest())
+}
+
 func (x *markupWriter) send() error {
 	if len(x.out) == 0 {
 		return nil
@@ -282,8 +289,7 @@ func (x *markupWriter) text(b []byte) {
 	default:
 		x.held = append(x.held, b...)
 		if len(x.held) > maxMarkupValue {
-			x.held = x.m.placeholder(x.held[:0:0], "field", x.held, len(x.held), x.tally)
-			x.out = append(x.out, x.held...)
+			x.mask(x.held)
 			x.held, x.drop, x.note = x.held[:0], true, x.m.notes.latest()
 		}
 	}
@@ -309,7 +315,7 @@ func (x *markupWriter) end() {
 			x.out = append(x.out, x.held[:off]...)
 			n := scheme(inner)
 			x.out = append(x.out, inner[:n]...)
-			x.out = x.m.placeholder(x.out, "field", inner[n:], len(inner)-n, x.tally)
+			x.mask(inner[n:])
 			x.out = append(x.out, x.held[off+len(inner):]...)
 		}
 		x.held = x.held[:0]
@@ -461,7 +467,7 @@ func (x *markupWriter) tag(b []byte) {
 			continue
 		}
 		x.out = append(x.out, b[at:a.start]...)
-		x.out = x.m.placeholder(x.out, "field", v, len(v), x.tally)
+		x.mask(v)
 		at = a.end
 	}
 	x.out = append(x.out, b[at:]...)

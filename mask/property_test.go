@@ -183,7 +183,6 @@ var propertyGaps = []propertyGap{
 	{"an unfinished string in an event", "idempotent", "sse", "data: {\"password\":\"tr0u\n\n", matches(`[{"\[]`)},
 	{"a URL whose user is a name", "idempotent", "*", "postgres://password=u:tr0ub4dor@h/d", inOut(`(?::|%3A)(?:/|%2F){2}[^ ]*masked`)},
 	{"credentials of curl that are a pair", "idempotent", "*", "curl -u password=b4dor https:asic YXBwOkN", matches(`curl `)},
-	{"a mask within a mask", "untouched", "xml html", "<db><password=password>tr0ub4dord hunte</db>", inOut(`\]\]|masked:\[`)},
 	{"a mask within a mask of the next pass", "idempotent", "xml html", `<iostgres://u:hunter2@pe="password" value="tr0ub4dor">`, inOut(`<[^>]*masked`)},
 	{"a CDATA section without an end", "untouched", "xml html", "<db><password>tr0ub4dor<![CDATA[</password></db>", matches(`<!\[CDATA\[`)},
 	{"broken percent encoding", "untouched", "form", "DB_PASS%3DD=%ub4dor\nPATH=/bin\n", func(text, _ string) bool { _, err := url.QueryUnescape(text); return err != nil }},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net/url"
+	"slices"
 
 	"weir"
 )
@@ -43,9 +44,11 @@ func (m *Masker) StreamReport(w sink, shape weir.Shape, t *weir.Tally, r Report)
 // note announces a placeholder that will come out.
 type note struct {
 	kind, id string
-	raw      int  // bytes of the input it stands for, as far as they were told
-	added    int  // bytes before it, and as many behind it, that are not in the input: quotes
-	out      bool // it has come out
+	raw      int   // bytes of the input it stands for, as far as they were told
+	before   int   // bytes in front of it that are not in the input: a quote
+	after    int   // bytes behind it that are not in the input
+	out      bool  // it has come out
+	into     *note // of the value that has taken its placeholder, or nil
 }
 
 // notes are what the writers of one stream announce. They may do so in another order than that of the output. A nil notes takes none.
@@ -69,8 +72,29 @@ func (n *notes) add(text []byte, kind string, raw int) {
 // quoted tells of the note announced last that a quote of added bytes was put on each side of its placeholder.
 func (n *notes) quoted(added int) {
 	if n != nil {
-		n.last.added = added
+		n.last.before, n.last.after = added, added
 	}
+}
+
+// behind tells that count bytes more behind a placeholder are not in the input.
+func (n *notes) behind(which *note, count int) {
+	if which.out {
+		n.aligner.skip += count
+	} else {
+		which.after += count
+	}
+}
+
+// merge tells that the placeholder of a note will not come out: the value of another has taken it. It returns for how many bytes of the input it stood.
+func (n *notes) merge(which, into *note) int {
+	text := openPlain + ":" + which.kind + ":" + which.id + "]"
+	if left := slices.DeleteFunc(n.pending[text], func(o *note) bool { return o == which }); len(left) > 0 {
+		n.pending[text] = left
+	} else {
+		delete(n.pending, text)
+	}
+	which.into = into
+	return which.raw
 }
 
 // hold tells that a kind is of a secret that is held.
@@ -92,6 +116,9 @@ func (n *notes) latest() *note {
 func (n *notes) more(which *note, raw int) {
 	if n == nil || which == nil || raw == 0 {
 		return
+	}
+	for which.into != nil {
+		which = which.into
 	}
 	which.raw += raw
 	if which.out {
@@ -244,10 +271,10 @@ func (a *aligner) found(literal, text []byte) bool {
 		return false
 	}
 	n := list[0]
-	if n.added > len(literal)-a.skip {
+	if n.before > len(literal)-a.skip {
 		return false
 	}
-	a.literal(literal[:len(literal)-n.added])
+	a.literal(literal[:len(literal)-n.before])
 	if bytes.HasPrefix(a.in[a.from:], text) { // the input has the same there
 		a.literal(text)
 		return true
@@ -255,7 +282,7 @@ func (a *aligner) found(literal, text []byte) bool {
 	a.m.notes.take(text)
 	a.settle()
 	a.finding = weir.Finding{Start: a.at, Line: a.line, Kind: n.kind, Rule: a.m.notes.rule(n.kind), Fingerprint: n.id}
-	a.open, a.skip = n, n.added
+	a.open, a.skip = n, n.after
 	n.out = true
 	a.consume(n.raw)
 	return true

@@ -77,6 +77,7 @@ func TestReportCutsOutExactlyTheSecrets(t *testing.T) {
 		"form":              {weir.Shape{Format: weir.FormatForm}, "a%2fb=%7e+&password=hun%74er2&q=a%2fb+" + url.QueryEscape(canary) + "%2f", []string{"hun%74er2", url.QueryEscape(canary)}},
 		"html":              {weir.Shape{Format: weir.FormatHTML}, "<table><tr><td>DB_PASSWORD</td><td> hunter2 </td></tr></table><p>token=abcdefgh1234 <a href='http://u:s3cr3t@h'>", []string{"hunter2", "abcdefgh1234", "s3cr3t"}},
 		"xml":               {weir.Shape{Format: weir.FormatXML}, "<c>\n<x>password=hunter3</x><password>hunter2</password><b secret='hunter2'/>\n</c>", []string{"hunter3", "hunter2", "hunter2"}},
+		"xml, in a value":   {weir.Shape{Format: weir.FormatXML}, "<db><a>x</a><password=q1w2e3r4t5>tr0ub4dord hunte</db>token=a1b2c3d4e5<token>q9w8e7r6t5y4</token>", []string{"q1w2e3r4t5>tr0ub4dord hunte", "a1b2c3d4e5", "q9w8e7r6t5y4"}},
 		"xml, long":         {weir.Shape{Format: weir.FormatXML}, "<c><x>password=hunter3</x><password>" + long + "</password><token>abc-DEF</token></c>", []string{"hunter3", long, "abc-DEF"}},
 		"events":            {weir.Shape{Format: weir.FormatSSE}, "data: {\"password\":\"hunter2\"}\n\ndata: password=hunter3\n\n", []string{"hunter2", "hunter3"}},
 		"multipart":         {weir.Shape{Format: weir.FormatMultipart, Boundary: "B", Part: text}, "--B\r\nX-Api-Key:  \tabc \r\n\r\nx\r\n--B\r\nContent-Disposition: form-data; name=\"token\"\r\n\r\n" + long + "\r\n--B--\r\n", []string{"abc", long}},

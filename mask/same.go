@@ -118,7 +118,13 @@ func (t *textWriter) writeSame(p []byte) (int, error) {
 // dropped accounts for n bytes of a value too long to hold; with the same length asked for they become asterisks.
 func (t *textWriter) dropped(n int) {
 	t.tally.Replaced(n)
-	t.m.notes.more(t.note, n)
+	if raw := n; t.note != nil {
+		if len(t.nested.marks) > 0 {
+			at := t.nested.total - len(t.buf) + t.from
+			raw = t.nested.take(at, at+n, t.m.notes, t.note)
+		}
+		t.m.notes.more(t.note, raw)
+	}
 	if t.same {
 		t.out = stars(t.out, t.buf[t.from:t.from+n])
 	}
@@ -129,6 +135,15 @@ func (t *textWriter) dropped(n int) {
 func (t *textWriter) replaced(to int, spans []span) {
 	if t.same {
 		t.out = t.m.replaceSame(t.out, t.buf, t.from, to, spans, t.tally)
+	} else if len(t.nested.marks) > 0 {
+		var made []*note
+		at := t.from
+		for i := range spans {
+			t.out = t.m.replace(t.out, t.buf, at, spans[i].end, spans[i:i+1], t.tally)
+			at, made = spans[i].end, append(made, t.m.notes.latest())
+		}
+		t.out = append(t.out, t.buf[at:to]...)
+		t.trace(t.from, to, spans, made)
 	} else {
 		t.out = t.m.replace(t.out, t.buf, t.from, to, spans, t.tally)
 	}

@@ -5,6 +5,7 @@ import (
 
 	"weir"
 	"weir/mask/detect"
+	"weir/mask/field"
 	"weir/mask/known"
 )
 
@@ -34,6 +35,7 @@ type textWriter struct {
 	quote   string
 	seen    int   // how much of what ends it stood last: of a private key's END line, of a quote; how many backslashes; how long the line is
 	note    *note // of that value, for a report
+	nested  nested
 }
 
 // follow begins to drop what follows the open span sp of b.
@@ -60,6 +62,7 @@ func (t *textWriter) Write(p []byte) (int, error) {
 		return t.writeSame(p)
 	}
 	t.buf = append(t.buf, p...)
+	t.nested.total += len(p)
 	if err := t.pass(false); err != nil {
 		return 0, err
 	}
@@ -136,22 +139,22 @@ func (t *textWriter) dropIn(s *scanner, b []byte, from int, final bool) int {
 			end = min(end, sp.start)
 			break
 		}
-		if at += t.drop(b[at:sp.start]); t.swallow == detect.Closed {
+		if at = t.drop(b, at, sp.start); t.swallow == detect.Closed {
 			return at - from
 		}
 		at = sp.end
 	}
-	return at + t.drop(b[at:max(at, end)]) - from
+	return t.drop(b, at, max(at, end)) - from
 }
 
-// drop returns how many bytes at the front of b belong to the value that is being swallowed, and
-// clears swallow when its end is there.
-func (t *textWriter) drop(b []byte) int {
-	for i, c := range b {
+// drop returns how far b[from:to] belongs to the value that is being swallowed, and clears swallow when its end is there.
+func (t *textWriter) drop(b []byte, from, to int) int {
+	for i, c := range b[from:to] {
+		i += from
 		var end bool
 		switch t.swallow {
 		case detect.RunToken:
-			end = c <= ' ' || c == ',' || c == ';' || c == '&' || c == '"' || c == '\'' || c == '<' || c == '>' || c == ')' || c == ']' || c == '}'
+			end = c <= ' ' || c == ',' || c == ';' || c == '&' || c == '"' || c == '\'' || c == '<' || c == '>' || c == ')' || c == ']' && !field.EndsMask(b[:i+1]) || c == '}'
 		case detect.RunQuote:
 			end = t.quoteEnds(c) || c == '\n'
 			if end && c != '\n' && len(t.quote) > 1 {
@@ -173,7 +176,7 @@ func (t *textWriter) drop(b []byte) int {
 			return i
 		}
 	}
-	return len(b)
+	return to
 }
 
 // encodedEnds follows the lines of a run of base64 and reports the first byte behind it.

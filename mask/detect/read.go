@@ -292,8 +292,8 @@ func (v *value) bareWord(i int) bool {
 		if !ok || c == '\n' || c == '\r' || c == 0 {
 			break
 		}
-		if c == ' ' && authScheme(v.f.b[i:end+1]) == end+1-i {
-			continue
+		if c == ' ' && authScheme(v.f.b[i:end+1]) == end+1-i || c == ']' && end > i && field.EndsMask(v.f.b[i+1:end+1]) {
+			continue // the end of a placeholder within belongs to the value, too
 		}
 		if !v.lineStart && (c <= ' ' || c == ',' || c == ';' || c == '&' || c == '"' || c == '\'' || c == '<' || c == ')' || c == ']' || c == '}' || c == '`' || c == '|') {
 			break

@@ -309,6 +309,17 @@ func Mask(v []byte) bool {
 	return ok
 }
 
+// EndsMask reports that b ends with such a placeholder. It does not keep b.
+func EndsMask(b []byte) bool {
+	const most = len("[masked:") + maxKind + len(":") + maskID + len("]")
+	if len(b) == 0 || b[len(b)-1] != ']' {
+		return false
+	}
+	b = b[max(0, len(b)-most):]
+	i := bytes.LastIndexByte(b, '[')
+	return i >= 0 && Mask(b[i:])
+}
+
 const (
 	maxKind = 64 // bytes of a kind, at most
 	maskID  = 8  // bytes of a fingerprint

@@ -305,6 +305,9 @@ func (f *finder) format(l *literal, start int) bool {
 	for l.tail == nil && end > value && (f.b[end-1] == '.' || f.b[end-1] == '=' && l.alphabet['.']) {
 		end-- // a full stop behind a token
 	}
+	if l.exact && l.tail == nil && end-value > l.max && f.b[value+l.max] == '/' && start > 0 && f.b[start-1] == '/' {
+		end = value + l.max // a part of a path
+	}
 	v := f.b[value:end]
 	if l.exact && (len(v) > l.max || end < len(f.b) && isWord(f.b[end])) || bytes.Contains(v, []byte("EXAMPLE")) {
 		return false
@@ -390,10 +393,22 @@ func (l *literal) reach(b []byte, start int) int {
 	for start-i < l.beforeMax && i > 0 && l.before[b[i-1]] {
 		i--
 	}
-	if start-i < l.beforeMin || insideWord(b, i) || i > 0 && l.before[b[i-1]] && !isWord(b[i-1]) {
+	if start-i < l.beforeMin || insideWord(b, i) || i > 0 && l.before[b[i-1]] && !isWord(b[i-1]) && !directory(b, i, l.before) {
 		return -1
 	}
 	return i
+}
+
+// directory reports that the path of a directory ends in front of i: a / behind a word in small letters, which random text of the alphabet hardly has.
+func directory(b []byte, i int, alphabet *[256]bool) bool {
+	if i == 0 || b[i-1] != '/' {
+		return false
+	}
+	k := i - 1
+	for k > 0 && i-k < maxNameSide && (b[k-1] >= 'a' && b[k-1] <= 'z' || b[k-1] == '-') {
+		k--
+	}
+	return i-k > 2 && (k == 0 || b[k-1] == '/' || !alphabet[b[k-1]])
 }
 
 // passes runs the checks of a literal.

@@ -241,7 +241,7 @@ func (v *value) expression(text []byte) bool {
 	if constant(text) && !v.lineStartEnv() {
 		return true
 	}
-	if identifier(text) && joined(text) && !v.lineStartEnv() && v.f.s.names.Match(text) != field.None {
+	if identifier(text) && joined(text) && !v.lineStartEnv() && (mentions(text) || !random(text)) && v.f.s.names.Match(text) != field.None {
 		return true // testEd25519PrivateKey
 	}
 	i := 0

@@ -128,9 +128,15 @@ func (s *Set) beforeRun(b []byte, i, from int) int {
 		for n > from && i-n <= p.max && p.alphabet[b[n-1]] {
 			n--
 		}
-		if i-n <= p.max {
-			start = min(start, n)
+		for n < i && i-n > p.max { // the run is too long, but for what is behind a directory
+			n++
 		}
+		if n > from && p.alphabet[b[n-1]] {
+			for n < i && !directory(b, n, p.alphabet) {
+				n++
+			}
+		}
+		start = min(start, n)
 	}
 	if s.customs {
 		n := i

@@ -24,7 +24,6 @@ var knownGaps = []knownGap{
 	{"glued", "clientsecret webhooksecret accesstoken ACCESSTOKEN bottoken ldappwd DBPWD signingkey", "names whose words nothing tells apart"},
 	{"fuzz", "sql-identified sql-identified-bare redis-directive percent-password percent-key html-escaped-password html-escaped-key jwk putty-key azure-sas json-pair",
 		"the same by rule, for mutated texts"},
-	{"path", "azure-storage-tail", "a / before base64 belongs to it"},
 	{"colon", "notion-old", "secret_… is read as the name of what follows"},
 	{"utf-8", "azure-sas", "a value runs on into what is not ASCII, and is not opaque then"},
 }

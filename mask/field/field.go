@@ -111,7 +111,7 @@ func (n *Names) Match(name []byte) Strength {
 func runTogether(w []byte) Strength {
 	s := string(w)
 	for _, end := range [...]string{"password", "passwd", "passphrase", "pwd", "secret", "apikey", "secretkey", "accesskey", "signingkey", "accountkey", "privatekey", "encryptionkey"} {
-		if len(s) > len(end) && s[len(s)-len(end):] == end {
+		if strings.HasSuffix(s, end) {
 			return Strong
 		}
 	}

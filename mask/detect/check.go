@@ -15,16 +15,17 @@ type check func(token, value []byte) bool
 
 // checkTable names the checks. What a format or a user's detector demands beside its alphabet and length:
 var checkTable = map[string]check{
-	"mixed":        func(_, v []byte) bool { return alternates(v) },                 // letters and digits alternate as they do in random text
-	"digit":        func(_, v []byte) bool { return bytes.ContainsAny(v, digit) },   // there is a digit
-	"uuid":         func(_, v []byte) bool { return isUUID(v) },                     // it is a UUID
-	"uuid-first":   func(t, _ []byte) bool { return len(t) > 36 && isUUID(t[:36]) }, // the token begins with a UUID
-	"snowflake":    func(t, _ []byte) bool { return snowflake(t) },                  // base64 of a decimal number stands in front of the first full stop
-	"entropy":      func(_, v []byte) bool { return entropy(v) >= 3*bit },           // 3 bits for each byte; entropy=2.5 sets another bound
-	"luhn":         func(_, v []byte) bool { return luhn(v) },                       // the check digit of card numbers
-	"crc32-base62": func(_, v []byte) bool { return crcBase62(v) },                  // GitHub, npm: the last six digits are the CRC-32 of the others
-	"age-bech32":   func(t, _ []byte) bool { return bech32(t) },                     // the checksum of BIP 173
-	"der":          func(t, _ []byte) bool { return derSequence(t) },                // base64 of a DER SEQUENCE of a plausible length
+	"mixed":        func(_, v []byte) bool { return alternates(v) },                     // letters and digits alternate as they do in random text
+	"digit":        func(_, v []byte) bool { return bytes.ContainsAny(v, digit) },       // there is a digit
+	"uuid":         func(_, v []byte) bool { return isUUID(v) },                         // it is a UUID
+	"uuid-first":   func(t, _ []byte) bool { return len(t) > 36 && isUUID(t[:36]) },     // the token begins with a UUID
+	"snowflake":    func(t, _ []byte) bool { return snowflake(t) },                      // base64 of a decimal number stands in front of the first full stop
+	"entropy":      func(_, v []byte) bool { return entropy(v) >= 3*bit },               // 3 bits for each byte; entropy=2.5 sets another bound
+	"dense":        func(_, v []byte) bool { return !bytes.Contains(v, []byte("AAA")) }, // no zeros, as base64 of numbers has them
+	"luhn":         func(_, v []byte) bool { return luhn(v) },                           // the check digit of card numbers
+	"crc32-base62": func(_, v []byte) bool { return crcBase62(v) },                      // GitHub, npm: the last six digits are the CRC-32 of the others
+	"age-bech32":   func(t, _ []byte) bool { return bech32(t) },                         // the checksum of BIP 173
+	"der":          func(t, _ []byte) bool { return derSequence(t) },                    // base64 of a DER SEQUENCE of a plausible length
 }
 
 const digit = "0123456789"

@@ -364,7 +364,8 @@ func (f *finder) scheme(l *literal, start int) bool {
 		return f.more(start, value, l.rule, RunToken, "")
 	}
 	v := f.b[value:end]
-	if len(v) < l.min || !bytes.ContainsAny(v, "0123456789") && (len(v) <= 20 || !mixed(v)) {
+	machine := bytes.ContainsAny(v, digit) && (l.text[1] != 'a' || alternates(v)) || len(v) > 20 && mixed(v)
+	if len(v) < l.min || !machine {
 		return false
 	}
 	return f.add(start, value, end, l.rule)
@@ -419,7 +420,7 @@ func (f *finder) url(l *literal, start int) bool {
 
 // password takes what stands between a URL's colon and its @, if both are there.
 func (f *finder) password(l *literal, start, colon, at int) bool {
-	if at < 0 || at-colon < 4 || field.Placeholder(f.b[colon+1:at]) {
+	if at < 0 || at-colon < 4 || field.Placeholder(f.b[colon+1:at]) || braced(f.b[colon+1:at]) || bytes.HasPrefix(f.b[colon+1:at], []byte("&lt;")) {
 		return false
 	}
 	if field.Documentation(f.b[start+len(l.text):colon], f.b[colon+1:at]) {

@@ -318,7 +318,26 @@ func (f *finder) format(l *literal, start int) bool {
 	if low(v) && (l.before == nil || len(v) > 8) || text-start > 15 && low(f.b[start:text]) || !l.passes(f.b[start:end], v) {
 		return false
 	}
+	if l.proof == nil && digestAround(f.b, start, end) {
+		return false
+	}
 	return f.add(start, start+l.inner, end, l.rule)
+}
+
+// digestAround reports that b[start:end] is a digest in base64 behind the name of its algorithm, which begins like a token by chance: sha256=…
+func digestAround(b []byte, start, end int) bool {
+	if start < len("sha256=") || b[start-1] != '=' && b[start-1] != '-' && b[start-1] != ':' {
+		return false
+	}
+	for _, d := range [...]struct {
+		name   string
+		length int
+	}{{"sha1", 27}, {"sha256", 43}, {"sha384", 64}, {"sha512", 86}} {
+		if end-start == d.length && foldSuffix(b[:start-1], d.name) {
+			return true
+		}
+	}
+	return false
 }
 
 // stretch returns the end of what may belong to a token whose value begins at i, and whether it is known to be the end.

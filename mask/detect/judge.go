@@ -55,13 +55,13 @@ func (v *value) secret(i, end int, quoted bool) (from, to int) {
 	case v.option:
 		return i, end
 	case v.f.s.names.Extra(name): // whoever added the name knows
-	case fileName(name), formatVerb(text), !alnum(text), template(text), madeUpExample(text), v.name > 1 && b[v.name-1] == ':' && b[v.name-2] == ':':
+	case notValue(text), v.declares(), v.interpolated(), repeats(text, name), fileName(name), formatVerb(text), !alnum(text), template(text), madeUpExample(text), v.name > 1 && b[v.name-1] == ':' && b[v.name-2] == ':':
 		return i, i
-	case errorName(name), v.form.query && v.amongMore(text): // INVALID_PASSWORD = '28P01'
+	case errorName(name), bytes.HasPrefix(text, []byte("AWS4-")) && bytes.IndexByte(text, '=') < 0, v.form.query && v.amongMore(text): // INVALID_PASSWORD = '28P01'
 		return i, i
 	case v.strength == field.Weak && basicPair(text):
 	case v.strength == field.Weak:
-		if !field.Opaque(text) || !quoted && v.expression(text) || digest(text) && hashName(name) || text[0] == '\\' || text[0] == '{' || bytes.Count(text, []byte(",")) > 2 {
+		if !field.Opaque(text) || !quoted && (v.expression(text) || text[0] == '_' && identifier(text)) || digest(text) && hashName(name) || text[0] == '\\' || text[0] == '{' || bytes.Count(text, []byte(",")) > 2 {
 			return i, i
 		}
 	case scheme > 0:
@@ -92,6 +92,10 @@ func (v *value) password(text, name []byte) bool {
 	}
 	word := letters(text)
 	switch {
+	case text[0] == '$' && bytes.EqualFold(bytes.Trim(text[1:], "{}"), name), (text[0] == '\\' || text[0] == '$') && text[1] == '$' && field.Placeholder(text[1:]):
+		return false // '$name', \$NAME, $$NAME
+	case v.flag && isProse(text), !v.form.quoted && (bytes.HasPrefix(name, []byte("self.")) || bytes.HasPrefix(name, []byte("this."))) && identifier(text):
+		return false // the --pass has, self.password = value
 	case bareName(name) && (environment(name) && !v.form.tight || v.form.query):
 		return false // --- PASS: TestX, we pass "x"
 	case v.within && word && v.form.colon && v.form.tight, bytes.Contains(text, []byte("anonymous")):
@@ -104,7 +108,7 @@ func (v *value) password(text, name []byte) bool {
 		return false // name:password:uid, pass = other;
 	case v.form.query:
 		return v.form.quoted && (!word || len(text) >= 6 && !commonWord(text) || !v.inCode()) && !bytes.EqualFold(text, name)
-	case word && commonWord(text):
+	case commonWord(text):
 		return false
 	case v.form.pair || v.flag:
 		return true
@@ -159,8 +163,14 @@ func (v *value) token(text, name []byte) int {
 		}
 		return 0
 	}
+	if fileName(text) && (field.Wordy(text) || bytes.IndexByte(text, '/') > 0) {
+		return 0
+	}
+	if i := bytes.IndexByte(text, '\\'); v.flag && i > 0 {
+		text = text[:i] // --token x\n
+	}
 	if i := bytes.IndexAny(text, " \t"); i >= 0 {
-		if connection(text) {
+		if connection(text) || v.reference(text) {
 			return 0 // its own names tell
 		}
 		text = text[:i]
@@ -177,7 +187,7 @@ func (v *value) token(text, name []byte) int {
 		return n
 	case identifier(text) && !random(text) && v.inCode():
 		return 0
-	case tokenLike(text) && (!field.Wordy(text) || v.form.tight && !v.form.colon && !v.inCode()), letters(text) && field.Gibberish(text), v.flag && n >= 8:
+	case tokenLike(text) && (!field.Wordy(text) || v.form.tight && !v.form.colon && !v.inCode()), letters(text) && field.Gibberish(text), v.flag && n >= 8 && (!word(text) || field.Gibberish(text)):
 		return n
 	}
 	return 0
@@ -232,7 +242,7 @@ func (v *value) pairs() bool {
 
 // expression reports a bare value that is code: a call, an index, a reference to something else of the kind.
 func (v *value) expression(text []byte) bool {
-	if code(text, v.f.b[v.name:v.at]) {
+	if code(text, v.f.b[v.name:v.at]) || v.lastArgument(text) || !v.lineStartEnv() && v.reference(text) {
 		return true
 	}
 	if bytes.IndexByte(text, '(') >= 0 && bytes.IndexByte(text, ')') < 0 && !v.lineStartEnv() || bytes.Contains(text, []byte(" + ")) || bytes.Contains(text, []byte("+\"")) || bytes.Contains(text, []byte("\"+")) || len(text) > 2 && text[1] == ':' && isLetter(text[0]) && !v.lineStartEnv() && isWord(text[2]) || bytes.Contains(text, []byte(" | ")) || bytes.Contains(text, []byte(" = ")) {
@@ -258,8 +268,8 @@ func (v *value) expression(text []byte) bool {
 		return false // PASSWORD=a.b in a file of the environment
 	case i == len(text) && dots > 0 && !isDigit(text[0]) && text[i-1] != '.' && (!tokenLike(text) || field.Wordy(text[bytes.LastIndexByte(text, '.')+1:]) && v.inCode()):
 		return true // hs.masterSecret
-	case len(text) > 1 && isLetter(text[0]) && (text[1] == '"' || text[1] == '\'') && v.inCode():
-		return true // b"x"
+	case len(text) > 1 && text[0]|0x20 == 'f' && (text[1] == '"' || text[1] == '\'') && bytes.IndexByte(text, '{') > 0, len(text) > 1 && isLetter(text[0]) && (text[1] == '"' || text[1] == '\'') && v.inCode():
+		return true // f"{x}", b"x"
 	case i == len(text) && !isDigit(text[0]) && !v.lineStartEnv() && mentions(text) && !random(text):
 		return true // testRSA2048PrivateKey
 	case text[0] == '$' && len(text) > 2 && isLetter(text[1]) && (bytes.Contains(text, []byte("->")) || bytes.Contains(text, []byte("::"))), text[0] == '=' && len(text) > 1 && text[1] == '~':
@@ -298,6 +308,9 @@ var errorHeadTable = func() (t [256]bool) {
 
 // errorName reports the name of what is wrong with a secret.
 func errorName(name []byte) bool {
+	if foldPrefix(name, "errcode") || bytes.Contains(name, []byte("INVALID_")) {
+		return true
+	}
 	if len(name) == 0 || !errorHeadTable[name[0]|0x20] {
 		return false
 	}
@@ -364,9 +377,12 @@ func code(v, name []byte) bool {
 		return true
 	}
 	switch string(bytes.TrimRight(v, ";,")) {
-	case "string", "String", "str", "bytes", "int", "bool", "boolean", "any", "nil", "null", "None", "*string", "[]byte", "required", "optional":
+	case "string", "String", "str", "bytes", "int", "bool", "boolean", "any", "nil", "null", "None", "uintptr", "object", "Any", "SecretStr", "*string", "[]byte", "required", "optional":
 		return true
 	}
 	v = bytes.TrimRight(v, ";,")
+	if v0 := bytes.TrimLeft(v, "\\$"); len(v0) < len(v) && bytes.EqualFold(bytes.Trim(v0, "{}"), name) {
+		return true // $name
+	}
 	return bytes.EqualFold(v, name) || len(v) > len(name) && v[len(v)-len(name)-1] == '.' && bytes.EqualFold(v[len(v)-len(name):], name)
 }

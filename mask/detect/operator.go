@@ -178,7 +178,7 @@ func (v *value) strange(i int) bool {
 		switch {
 		case !ok && !v.f.final:
 			return v.open(i, RunToken, "")
-		case ok && c > ' ' && c != '"' && c != '\'' && c != ',' && c != '<' && c != ')' && c != ';':
+		case ok && c > ' ' && c != '"' && c != '\'' && c != ',' && c != '<' && c != ')' && c != ';' && c != '\\':
 			continue
 		}
 		word := bytes.TrimRight(v.f.b[i:min(end, len(v.f.b))], ".:!?")

@@ -49,11 +49,11 @@ func (v *value) tag(i int) bool {
 	return false
 }
 
-// wrapTable is what may stand between an operator and the quote of its value: SQL's prefixes and its PASSWORD function, types in dumps.
-var wrapTable = [...]string{"N'", "E'", "PASSWORD(", "OLD_PASSWORD(", "string(", "!!str ", "!!binary "}
+// wrapTable is what may stand between an operator and the quote of its value: SQL's prefixes and its PASSWORD function, Python's prefixes, types in dumps.
+var wrapTable = [...]string{"N'", "E'", "b'", "b\"", "u'", "u\"", "PASSWORD(", "OLD_PASSWORD(", "string(", "!!str ", "!!binary "}
 
 // wrapHeadTable is what they begin with.
-var wrapHeadTable = []byte("NEPOs!")
+var wrapHeadTable = []byte("NEPOs!bu")
 
 // unwrapped returns where the quoted or bare value begins behind one of wrapTable. short means that more bytes are needed to tell.
 func (v *value) unwrapped(i int) (at int, short bool) {
@@ -68,7 +68,7 @@ func (v *value) unwrapped(i int) (at int, short bool) {
 			continue
 		}
 		at = i + len(w)
-		if w[len(w)-1] == '\'' {
+		if q := w[len(w)-1]; q == '\'' || q == '"' {
 			return at - 1, false
 		}
 		for at < len(b) && at-i < 24 && (isDigit(b[at]) || b[at] == ')' || b[at] == ' ') {
@@ -301,6 +301,7 @@ func (v *value) bareWord(i int) bool {
 	}
 	if v.lineStart {
 		end = i + uncommented(v.f.b[i:end])
+		end = i + v.argumentEnd(v.f.b[i:end])
 		if q := v.f.b[max(0, v.name-1)]; v.name > 0 && (q == '"' || q == '\'') && !v.form.key {
 			if n := bytes.IndexByte(v.f.b[i:end], q); n > 0 {
 				end, v.within = i+n, true

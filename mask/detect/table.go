@@ -43,6 +43,7 @@ const (
 	columnClear colKind = iota
 	columnWeak
 	columnToken
+	columnSecret // which a word may be
 	columnPassword
 )
 
@@ -72,6 +73,9 @@ func (s *Set) prove(name []byte) colKind {
 		if passwordName(name) || s.names.Extra(name) {
 			return columnPassword
 		}
+		if secretName(name) {
+			return columnSecret
+		}
 		return columnToken
 	case field.Weak:
 		return columnWeak
@@ -88,7 +92,10 @@ func (c colKind) holds(cell []byte) bool {
 	switch c {
 	case columnPassword:
 		return alnum(cell)
-	case columnToken:
+	case columnToken, columnSecret:
+		if c == columnToken && (lettersOnly(cell) && !field.Gibberish(cell) && len(cell) < 20 || sentence(cell)) {
+			return false // | Authorization |
+		}
 		return len(cell) >= 6 && (!number(cell) || len(cell) >= 16) && (!letters(cell) || !commonWord(cell))
 	case columnWeak:
 		return field.Opaque(cell)
@@ -207,6 +214,9 @@ func (f *finder) cellPair(from, to int, strength field.Strength) (found, known b
 		return false, false
 	}
 	v.form = form{key: true, pair: true}
+	if name := f.b[from:to]; word(cell) && !field.Gibberish(cell) && !passwordName(name) && !secretName(name) {
+		return false, true
+	}
 	return v.judge(i, i+len(cell), true), true
 }
 

@@ -22,7 +22,7 @@ const weakNames = `auth, session, sid, sig, signature, key, salt, seed, nonce se
 const clearNames = `primary key, foreign key, partition key, sort key, row key, cache key, public key, publickey, unique key, index key, object key, routing key, message key, idempotency key, group key,
  dedup key, lookup key, translation key, key id, host key, hot key, map key, next token, next page token, page token, continuation token, continue token, cancellation token, sync token, public token, token type,
  tokens used, max tokens, total tokens, prompt tokens, completion tokens, password policy, password changed at, has password, requires password, pass rate, passed, auth method, auth type, auth mode, session count, session name,
- signature count, pin code, git hash, commit hash, content hash, block hash, file hash, tree hash, identity provider, cache hash, first pass, second pass, boarding pass, hash key, request token, client request token, change token, lock token, creation token, idempotency token, sequence token, next sequence token, upload sequence token, marker token`
+ signature count, pin code, git hash, commit hash, content hash, block hash, file hash, tree hash, identity provider, cache hash, first pass, second pass, to pass, must pass, should pass, will pass, cannot pass, boarding pass, hash key, request token, client request token, change token, lock token, creation token, idempotency token, sequence token, next sequence token, upload sequence token, marker token`
 
 // neutral words at the end of a name make it describe a secret rather than hold one.
 var neutral = map[string]bool{ //nolint:gochecknoglobals // a table
@@ -31,5 +31,5 @@ var neutral = map[string]bool{ //nolint:gochecknoglobals // a table
 	"disabled": true, "required": true, "valid": true, "version": true, "encryption": true, "algorithm": true, "alg": true, "method": true, "mode": true, "format": true, "encoding": true, "provider": true, "issuer": true, "ref": true,
 	"reference": true, "arn": true, "status": true, "state": true, "created": true, "updated": true, "changed": true, "used": true, "strength": true, "rotation": true, "reset": true, "manager": true, "store": true, "source": true,
 	"prefix": true, "suffix": true, "label": true, "description": true, "title": true, "field": true, "column": true, "index": true, "class": true, "kind": true, "exists": true, "set": true, "present": true, "is": true, "rate": true, "usage": true,
-	"scope": true, "scopes": true, "restype": true, "argtypes": true, "audience": true, "owner": true, "user": true, "username": true, "date": true, "time": true, "timestamp": true, "seconds": true, "ms": true, "days": true, "bits": true, "rounds": true, "iterations": true,
+	"with": true, "options": true, "option": true, "scheme": true, "regexp": true, "regex": true, "pattern": true, "parser": true, "lexer": true, "scope": true, "scopes": true, "restype": true, "argtypes": true, "audience": true, "owner": true, "user": true, "username": true, "date": true, "time": true, "timestamp": true, "seconds": true, "ms": true, "days": true, "bits": true, "rounds": true, "iterations": true,
 }

@@ -212,6 +212,9 @@ func Wordy(v []byte) bool {
 			for i < len(v) && v[i] >= 'A' && v[i] <= 'Z' {
 				i++
 			}
+			if i-from > 1 && i < len(v) && v[i] >= 'a' && v[i] <= 'z' {
+				i-- // LDAPSSettings
+			}
 			if i-from == 1 {
 				for i < len(v) && v[i] >= 'a' && v[i] <= 'z' {
 					i++

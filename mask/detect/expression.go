@@ -1,0 +1,154 @@
+package detect
+
+import (
+	"bytes"
+
+	"weir/mask/field"
+)
+
+// This file tells the values of programs, types and documentation from data.
+
+// notValue reports text that is no value whatever its name is, in quotes or not: the version of a package, a port with its protocol, a name between
+// braces, an expression that picks parts of a document.
+func notValue(text []byte) bool {
+	return version(text) || preVersion(text) || servicePort(text) || braced(text) || picks(text)
+}
+
+// preVersion reports a number of a version with a sign of its state: 0.1a3, 1.2rc1.
+func preVersion(v []byte) bool {
+	i := 0
+	for i < len(v) && isDigit(v[i]) {
+		i++
+	}
+	if i == 0 || i+1 >= len(v) || v[i] != '.' || len(v) > 12 {
+		return false
+	}
+	for i++; i < len(v) && isDigit(v[i]); i++ {
+	}
+	for _, sign := range [...]string{"a", "b", "rc", "dev", ".dev", "post", ".post"} {
+		if rest, ok := bytes.CutPrefix(v[i:], []byte(sign)); ok && len(rest) > 0 && len(bytes.Trim(rest, digit)) == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// servicePort reports 752/udp.
+func servicePort(v []byte) bool {
+	number, protocol, ok := bytes.Cut(v, []byte("/"))
+	return ok && len(number) > 0 && len(number) < 6 && len(bytes.Trim(number, digit)) == 0 && (string(protocol) == "tcp" || string(protocol) == "udp" || string(protocol) == "sctp")
+}
+
+// braced reports a name between braces, which a program replaces: {op.string}, {auth_token}.
+func braced(v []byte) bool {
+	n := len(v)
+	return n > 3 && v[0] == '{' && v[n-1] == '}' && identifier(v[1:n-1])
+}
+
+// picks reports a path into a document: Jobs[-1].JobId, items[].key.
+func picks(v []byte) bool {
+	i := bytes.IndexByte(v, '[')
+	if i < 1 || !identifier(v[:i]) {
+		return false
+	}
+	n := bytes.IndexByte(v[i:], ']')
+	return n > 0 && len(bytes.Trim(v[i+1:i+n], "-0123456789*:")) == 0 && (i+n+1 == len(v) || v[i+n+1] == '.' && identifier(v[i+n+2:]))
+}
+
+// reference reports a bare value that is a name in a program: ns::type, p->field, *flag, a shift, a generic type, an argument at the end of its call.
+func (v *value) reference(text []byte) bool {
+	text = bytes.TrimRight(text, ";,")
+	if len(text) < 3 {
+		return false
+	}
+	for _, sign := range [...]string{"::", "->"} {
+		if i := bytes.Index(text, []byte(sign)); i > 0 && identifier(text[:i]) && i+2 < len(text) && (isLetter(text[i+2]) || text[i+2] == '_') && !isDigit(text[0]) {
+			return true
+		}
+	}
+	switch {
+	case (text[0] == '*' || text[0] == '&') && identifier(text[1:]) && joined(text[1:]) && !random(text):
+		return true
+	case bytes.Contains(text, []byte("<<")) && len(bytes.Trim(text, "0123456789< uUlLxX")) == 0:
+		return true
+	}
+	if i := bytes.IndexByte(text, '['); i > 0 && identifier(text[:i]) && field.Wordy(text[:i]) && (isLetter(text[min(i+1, len(text)-1)]) || i+1 == len(text)) && !bytes.ContainsAny(text[i:], digit) {
+		return true // Final[dict[str, int]]
+	}
+	last := text[bytes.LastIndexByte(text, '.')+1:]
+	return len(last) < len(text) && len(last) > 0 && identifier(text) && (field.Wordy(text) || mentions(last) && joined(last) && !random(last))
+}
+
+// lastArgument reports the last one of a call: args.token).
+func (v *value) lastArgument(text []byte) bool {
+	text = bytes.TrimRight(text, ";,")
+	n := len(text)
+	if n < 4 || text[n-1] != ')' || bytes.IndexByte(text, '(') >= 0 || environment(v.f.b[v.name:v.at]) {
+		return false
+	}
+	text = bytes.TrimRight(text, ")")
+	return identifier(text) && bytes.IndexByte(text, '.') > 0 && !random(text)
+}
+
+// declares reports that the name is that of a type: type T = x, using T = x.
+func (v *value) declares() bool {
+	b := v.f.b
+	return v.name > 5 && (string(b[v.name-5:v.name]) == "type " || v.name > 6 && string(b[v.name-6:v.name]) == "using ")
+}
+
+// interpolated reports a variable that a string is made of, and no field: the name in `$name': x.
+func (v *value) interpolated() bool {
+	return v.form.key && v.name > 0 && v.f.b[v.name-1] == '$' && (v.name == 1 || v.f.b[v.name-2] != v.f.b[v.at])
+}
+
+// argumentEnd returns the length of an argument of a call that stands on a line of its own with more behind it: user=None, password=None. It is
+// len(line) when there is none.
+func (v *value) argumentEnd(line []byte) int {
+	if environment(v.f.b[v.name:v.at]) {
+		return len(line)
+	}
+	for i := 0; i+2 < len(line); i++ {
+		if line[i] != ',' || line[i+1] != ' ' {
+			continue
+		}
+		k := i + 2
+		for k < len(line) && (isWord(line[k]) || line[k] == '*') {
+			k++
+		}
+		if k > i+2 && k < len(line) && (line[k] == '=' || line[k] == ':') && (isLetter(line[i+2]) || line[i+2] == '_') {
+			return i
+		}
+		return len(line)
+	}
+	return len(line)
+}
+
+// repeats reports a value that says its name once more, written in another way: KxECDHE-PSK beside kx_ecdhe_psk, context beside arg.context. One word
+// alone does so only behind a full stop.
+func repeats(text, name []byte) bool {
+	if len(name) >= 8 && len(text) > len(name) && text[len(name)] == '.' && bytes.EqualFold(text[:len(name)], name) {
+		return true // x.key.b64
+	}
+	i, k, parts, last := len(text), len(name), 0, byte('-')
+	for i > 0 {
+		c := text[i-1]
+		if !isWord(c) || c == '_' {
+			if c != '-' && c != '.' && c != '_' && c != ' ' {
+				return false
+			}
+			i, last = i-1, '-'
+			continue
+		}
+		for k > 0 && (!isWord(name[k-1]) || name[k-1] == '_') {
+			k--
+		}
+		if k == 0 || lower(name[k-1]) != lower(c) {
+			return false
+		}
+		if last == '-' {
+			parts++
+		}
+		i, k, last = i-1, k-1, c
+	}
+	return parts > 2 || parts > 1 && len(text) > 8 && !bytes.ContainsAny(text, digit) || parts == 1 && k > 0 && name[k-1] == '.' && !bytes.ContainsAny(text, digit)
+}

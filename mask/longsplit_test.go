@@ -36,6 +36,8 @@ var longOpeners = []string{
 	"{Name:DB_PASSWORD Value:", "name: DB_PASSWORD\nvalue: ", "<property name=\"password\" value=\"", "<entry key=\"password\">", "password == \"", "password := \"", "define('AUTH_KEY', '", "password   ", "password ", "password:", "password", "smtp_password  ",
 	"Set-Cookie: a=", "Cookie: ", "pass", "token string = \"", "hash = ", "session_id=", "signature=", "password:\t", "{PBKDF2-SHA256}", "$2b$12$", "\"private_key\": \"-----BEGIN PRIVATE KEY-----\\nMIIEvQIBADANBg", "key for ", "x key ", "CREATE TABLE t (", "authorization: [", "password: {", "password: string(",
 	"password|", "a|password|b\n", "password,", "data:\n  a: ", "Basic ", "data:\n  env: ", "{\"data\":{\"env\":\"REJfUEFTU1dPUkQ9dHIwdWI0ZG9yMwpB", "$ base64 x\ndGhlIHdvcmQgb2YgYSBsaW5lIGhlcmUKdGhlIHdvcmQgb2YgYSBsaW5lIGhlcmUKdGhlIHdvcmQg\n", "Authorization: token ", "q=",
+	"sqlplus scott/", "jdbc:oracle:thin:app/", "127.0.0.1:6379> AUTH ", "{\"kty\":\"oct\",\"k\":\"", "1) \"password\"\n2) \"", "\"password\" \"", "set -x DB_PASSWORD ", "[\"password\"]=>\n  string(3) \"", "Your token is: ", "the password for it:\n\n",
+	"vault operator unseal ", "enable password 7 ", "snmp-server community ", "config['password'] = '", "server.login('bob', '", "java -Dsonar.login=", "password      ", "/etc/things/", "{SHA}", "password = b'",
 }
 
 // longFillers is what long values are made of.
@@ -162,15 +164,14 @@ var longFormats = []struct {
 }{
 	{"text", weir.FormatText, func(text string, _ *rand.Rand) string { return text }},
 	{"terminal", weir.FormatTerminal, func(text string, r *rand.Rand) string {
-		// Two things do depend on the cut where a line is longer than 16 KiB: what edits show of it, and how many placeholders stand for a
-		// secret held of more than 4 KiB in it. No text passes that does not otherwise.
-		text = strings.NewReplacer("\b", "", "\r", "", "\x1b", "").Replace(text)
+		// How many placeholders stand for a secret held of more than 4 KiB in a line longer than 16 KiB does depend on the cut. No text passes
+		// that does not otherwise.
 		if i := strings.Index(text, heldLong[:20]); i >= 0 {
 			text = text[:i]
 		}
-		for range r.IntN(4) {
+		for range r.IntN(6) {
 			i := r.IntN(len(text))
-			text = text[:i] + []string{"\x1b[1m", "\x1b]0;t\a", "\r\n", "\x1b[31;4m", "\x1b(B"}[r.IntN(5)] + text[i:]
+			text = text[:i] + []string{"\x1b[1m", "\x1b]0;t\a", "\r\n", "\x1b[31;4m", "\x1b(B", "\b", "\b\b\b", "\r", "\x1b[D", "\x1b[5P", "\x1b[K", "\x1b[3@"}[r.IntN(12)] + text[i:]
 		}
 		return text
 	}},
@@ -270,6 +271,7 @@ func TestLongValuesAreMaskedToTheirEnd(t *testing.T) {
 		{"&quot;", "{&quot;password&quot;:&quot;", long + "&amp;CANARY", "&quot;,&quot;a&quot;:&quot;SAFE&quot;}"},
 		{"%22", "a=%7B%22password%22%3A%22", long + "2CANARY%21CANARY", "%22%2C%22a%22%3A%22SAFE%22%7D"},
 		{`\u0022`, `{\u0022password\u0022:\u0022`, long + "2CANARY\\u0027CANARY", `\u0022,\u0022a\u0022:\u0022SAFE\u0022}`},
+		{`backslashes where the value was cut, before \u0022`, `{\u0022password\u0022:\u0022`, long[:detect.MaxHold-12] + strings.Repeat(`\`, 30) + "CANARY", `\u0022,\u0022a\u0022:\u0022SAFE\u0022}`},
 		{"an element", "<db><password>", long + " CANARY\nCANARY; CANARY", "</password><a>SAFE</a></db>"},
 		{"a line", "DB_PASSWORD=", long + " CANARY, CANARY", "\r\nA=SAFE\r\n"},
 		{"a known secret", "DB_PASSWORD=", long + heldLong, "\nA=SAFE\n"},

@@ -287,10 +287,12 @@ func (x *markupWriter) text(b []byte) {
 	case x.value == field.None:
 		x.out = append(x.out, b...)
 	default:
-		x.held = append(x.held, b...)
-		if len(x.held) > maxMarkupValue {
+		n := min(len(b), maxMarkupValue+1-len(x.held)) // what the fingerprint is made of doesn't depend on where input was cut
+		if x.held = append(x.held, b[:n]...); len(x.held) > maxMarkupValue {
 			x.mask(x.held)
 			x.held, x.drop, x.note = x.held[:0], true, x.m.notes.latest()
+			x.tally.Replaced(len(b) - n)
+			x.m.notes.more(x.note, len(b)-n)
 		}
 	}
 	if len(x.cell)+len(b) <= 2*maxLabel {

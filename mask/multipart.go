@@ -290,10 +290,12 @@ func (x *multipartWriter) give(b []byte) error {
 		x.tally.Replaced(len(b))
 		x.m.notes.more(x.note, len(b))
 	case x.proof != field.None:
-		x.held = append(x.held, b...)
-		if len(x.held) > maxPair {
+		n := min(len(b), maxPair+1-len(x.held)) // what the fingerprint is made of doesn't depend on where input was cut
+		if x.held = append(x.held, b[:n]...); len(x.held) > maxPair {
 			x.out = x.m.placeholder(x.out, "field", x.held, len(x.held), x.tally)
 			x.held, x.drop, x.note = x.held[:0], true, x.m.notes.latest()
+			x.tally.Replaced(len(b) - n)
+			x.m.notes.more(x.note, len(b)-n)
 		}
 	case x.part != nil:
 		_, err := x.part.Write(b)

@@ -287,8 +287,20 @@ func (t *terminalWriter) putFunction(p []byte, keep bool) (at int, held bool) {
 	return at, true
 }
 
-// text takes p, which is one character or a run of printable ASCII.
+// text takes p, which is one character or a run of printable ASCII. What is edited is followed byte by byte: how far back it can be changed, and
+// what that may cost, must not depend on how the input is cut into runs.
 func (t *terminalWriter) text(p []byte) {
+	if p[0] < 0x80 && (t.line.active || t.crPending) {
+		for i := range p {
+			t.run(p[i : i+1])
+		}
+		return
+	}
+	t.run(p)
+}
+
+// run takes p as one.
+func (t *terminalWriter) run(p []byte) {
 	t.room = min(maxControls, t.room+controlsPerText*len(p))
 	t.line.credit = min(maxControls, t.line.credit+controlsPerText*len(p))
 	if t.blind {

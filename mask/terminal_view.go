@@ -15,6 +15,7 @@ type terminalView struct {
 	scan      scanner
 	state     stream
 	swallow   textWriter // follows a value too long to hold
+	tail      int        // where in the stream what is marked of that value ends
 	rank      int
 	onlyKnown bool
 }
@@ -169,6 +170,10 @@ func (v *terminalView) mark(t *terminalWriter, sp span, silent bool) {
 		k.at, k.to = min(k.at, start), max(k.to, end)
 		return true
 	})
+	if silent && v.rank == rankTyped {
+		k.at = min(k.at, v.tail) // with what stands between, which is in no view: a character that wrapped the line
+	}
+	v.tail = max(v.tail, k.to)
 	if k.to <= t.emitted {
 		return
 	}

@@ -41,6 +41,12 @@ type textWriter struct {
 // follow begins to drop what follows the open span sp of b.
 func (t *textWriter) follow(sp *span, b []byte, note *note) {
 	t.swallow, t.quote, t.seen, t.note = sp.open, sp.quote, 0, note
+	if sp.open == detect.RunQuote && spelled(sp.quote) {
+		for _, c := range b[max(sp.start, sp.end-len(sp.quote)+1):sp.end] {
+			t.spell(c)
+		}
+		return
+	}
 	for i := sp.end; i > sp.start; i-- {
 		if sp.open == detect.RunQuote && b[i-1] != '\\' || sp.open == detect.RunEncoded && b[i-1] <= ' ' || sp.open != detect.RunQuote && sp.open != detect.RunEncoded {
 			break
@@ -199,15 +205,8 @@ func (t *textWriter) encodedEnds(c byte) bool {
 // quoteEnds follows the quote that ends the value and reports its last byte.
 func (t *textWriter) quoteEnds(c byte) bool {
 	last := len(t.quote) - 1
-	if q := t.quote[last]; q == ';' || q >= '0' && q <= '9' { // a spelled one
-		c = lowered(c)
-		if c != t.quote[t.seen] {
-			t.seen = 0
-		}
-		if c == t.quote[t.seen] {
-			t.seen++
-		}
-		return t.seen > last
+	if spelled(t.quote) {
+		return t.spell(c)
 	}
 	if c == '\\' {
 		t.seen++
@@ -216,6 +215,24 @@ func (t *textWriter) quoteEnds(c byte) bool {
 	n := t.seen
 	t.seen = 0
 	return c == t.quote[last] && (n == last || last == 0 && n%2 == 0)
+}
+
+// spelled reports a quote that is written with other characters: &quot;, %22.
+func spelled(quote string) bool {
+	c := quote[len(quote)-1]
+	return c == ';' || c >= '0' && c <= '9'
+}
+
+// spell follows a spelled quote and reports its last byte.
+func (t *textWriter) spell(c byte) bool {
+	c = lowered(c)
+	if c != t.quote[t.seen] {
+		t.seen = 0
+	}
+	if c == t.quote[t.seen] {
+		t.seen++
+	}
+	return t.seen == len(t.quote)
 }
 
 func lowered(c byte) byte {

@@ -81,6 +81,10 @@ const (
 	readPutty
 	readCustom
 	readEncoded
+	readAfter
+	readSlash
+	readTyped
+	readKeyMember
 )
 
 type literal struct {
@@ -228,7 +232,7 @@ func (s *Set) load() (map[string]bool, error) {
 var stemTable = [...]string{
 	"pass", "pwd", "secret", "token", "apikey", "api_key", "api-key", "authoriz", "auth_", "auth-", "auth\"", "authkey", "cred", "cookie", "session", "sessid",
 	"_key", "-key", ".key", "accesskey", "secretkey", "privatekey", "signingkey", "encryptionkey", "accountkey", "conn", "dsn", "jwt", "masterauth", "signature", "sig=", "salt",
-	"rediscli", "webhook", "hash", "psk", "sharedkey", "sonar.login",
+	"rediscli", "webhook", "hash", "psk", "sharedkey", "sonar.login", "bindpw", "rootpw", "securestring",
 }
 
 // placeTable is what stands in front of secrets that neither a name nor an issuer's prefix shows.
@@ -249,6 +253,20 @@ var placeTable = [...]struct {
 	{kind: "option-password", text: " -u", read: readOption},
 	{kind: "option-password", text: " --user ", read: readOption},
 	{kind: "unseal-key", text: "unseal key ", fold: true, read: readLabel, alphabet: 'B', min: 20, max: 100},
+	{kind: "unseal-key", text: "operator unseal ", read: readAfter, alphabet: 'B', min: 20, max: 100},
+	{kind: "option-password", text: "server community ", read: readAfter, alphabet: 'g', min: 4, max: 64},
+	{kind: "option-password", text: " password 7 ", read: readAfter, alphabet: 'H', min: 8, max: 128},
+	{kind: "option-password", text: " key 7 ", read: readAfter, alphabet: 'H', min: 8, max: 128},
+	{kind: "option-password", text: ":thin:", read: readSlash},
+	{kind: "option-password", text: "sqlplus ", read: readSlash},
+	{kind: "option-password", text: "> AUTH ", read: readTyped},
+	{kind: "jwk-private", text: `"d":`, read: readKeyMember, alphabet: 'u', min: 32, max: 1400},
+	{kind: "jwk-private", text: `"k":`, read: readKeyMember, alphabet: 'u', min: 32, max: 1400},
+	{kind: "jwk-private", text: `"p":`, read: readKeyMember, alphabet: 'u', min: 32, max: 1400},
+	{kind: "jwk-private", text: `"q":`, read: readKeyMember, alphabet: 'u', min: 32, max: 1400},
+	{kind: "jwk-private", text: `"dp":`, read: readKeyMember, alphabet: 'u', min: 32, max: 1400},
+	{kind: "jwk-private", text: `"dq":`, read: readKeyMember, alphabet: 'u', min: 32, max: 1400},
+	{kind: "jwk-private", text: `"qi":`, read: readKeyMember, alphabet: 'u', min: 32, max: 1400},
 	{kind: "field", text: "insert into", fold: true, read: readStatement},
 	{kind: "field", text: "replace into", fold: true, read: readStatement},
 	{kind: "field", text: "create table", fold: true, read: readStatement},

@@ -11,7 +11,7 @@ import (
 // notValue reports text that is no value whatever its name is, in quotes or not: the version of a package, a port with its protocol, a name between
 // braces, an expression that picks parts of a document.
 func notValue(text []byte) bool {
-	return version(text) || preVersion(text) || servicePort(text) || braced(text) || picks(text)
+	return version(text) || preVersion(text) || sqlType(text) || servicePort(text) || braced(text) || picks(text)
 }
 
 // preVersion reports a number of a version with a sign of its state: 0.1a3, 1.2rc1.
@@ -31,6 +31,12 @@ func preVersion(v []byte) bool {
 		}
 	}
 	return false
+}
+
+// sqlType reports the type of a column: varchar(255), numeric(10,2).
+func sqlType(v []byte) bool {
+	i := bytes.IndexByte(v, '(')
+	return i > 2 && v[len(v)-1] == ')' && i+2 < len(v) && lettersOnly(v[:i]) && len(bytes.Trim(v[i+1:len(v)-1], "0123456789, ")) == 0
 }
 
 // servicePort reports 752/udp.
@@ -76,7 +82,7 @@ func (v *value) reference(text []byte) bool {
 		return true // Final[dict[str, int]]
 	}
 	last := text[bytes.LastIndexByte(text, '.')+1:]
-	return len(last) < len(text) && len(last) > 0 && identifier(text) && (field.Wordy(text) || mentions(last) && joined(last) && !random(last))
+	return len(last) < len(text) && len(last) > 0 && identifier(text) && (field.Wordy(text) && !bytes.ContainsAny(text, digit) || mentions(last) && joined(last) && !random(last))
 }
 
 // lastArgument reports the last one of a call: args.token).
@@ -150,5 +156,6 @@ func repeats(text, name []byte) bool {
 		}
 		i, k, last = i-1, k-1, c
 	}
-	return parts > 2 || parts > 1 && len(text) > 8 && !bytes.ContainsAny(text, digit) || parts == 1 && k > 0 && name[k-1] == '.' && !bytes.ContainsAny(text, digit)
+	plain := !bytes.ContainsAny(text, digit)
+	return parts > 2 || plain && len(text) > 4 && (parts > 1 || joined(text)) || parts == 1 && k > 0 && name[k-1] == '.' && plain
 }

@@ -254,6 +254,14 @@ func (f *finder) look(l *literal, start int) bool {
 		return f.putty(l, start)
 	case readCustom:
 		return f.custom(l, start)
+	case readAfter:
+		return f.after(l, start)
+	case readSlash:
+		return f.slash(l, start)
+	case readTyped:
+		return f.typed(l, start)
+	case readKeyMember:
+		return f.keyMember(l, start)
 	case readEncoded:
 		return f.encoded(l, start)
 	}

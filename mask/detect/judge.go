@@ -47,6 +47,10 @@ func (v *value) secret(i, end int, quoted bool) (from, to int) {
 	}
 	v.form.quoted = quoted
 	name := b[v.name:v.at]
+	if n := bytes.IndexByte(text, ' '); n > 0 && !quoted && v.lineStartEnv() && environment(name) && bytes.ContainsAny(text[n:], "/[") {
+		end = i + n // PASSWORD=x ./run
+		text = b[i:end]
+	}
 	switch {
 	case field.Placeholder(text), end < len(b) && b[end] == ']' && field.Mask(b[i:end+1]), v.end > 0 && field.Documentation(b[v.user:v.end], text):
 		return i, i
@@ -64,6 +68,8 @@ func (v *value) secret(i, end int, quoted bool) (from, to int) {
 		if !field.Opaque(text) || !quoted && (v.expression(text) || text[0] == '_' && identifier(text)) || digest(text) && hashName(name) || text[0] == '\\' || text[0] == '{' || bytes.Count(text, []byte(",")) > 2 {
 			return i, i
 		}
+	case scheme > 0 && sentence(text):
+		return i, i // Token to authenticate with
 	case scheme > 0:
 		header := v.lineStart && v.form.colon
 		if len(text) < 6 || !quoted && !header && v.expression(text) || !tokenLike(text) && len(text) < 20 && bytes.IndexByte(text, '.') < 0 {
@@ -100,7 +106,7 @@ func (v *value) password(text, name []byte) bool {
 		return false // --- PASS: TestX, we pass "x"
 	case v.within && word && v.form.colon && v.form.tight, bytes.Contains(text, []byte("anonymous")):
 		return false // "passwd:shell"
-	case number(text) && (bytes.IndexByte(text, '.') >= 0 || len(text) < 4), v.flag && text[0] == '-', !v.form.quoted && !v.form.tight && text[len(text)-1] == '=':
+	case number(text) && (bytes.IndexByte(text, '.') >= 0 || len(text) < 4), v.flag && text[0] == '-', !v.form.quoted && !v.form.tight && text[len(text)-1] == '=' && !padded(text):
 		return false
 	case v.form.quoted && prose(text), !v.form.quoted && sentence(text), !v.form.quoted && v.expression(text):
 		return false
@@ -217,6 +223,9 @@ func (v *value) quotedToken(text, name []byte) bool {
 	case n >= 16 && !blank && !word(text) && !field.Wordy(text) && (!number(text) || n >= 24):
 		return true
 	}
+	if secretName(name) && n >= 8 && !blank && tokenLike(text) && !v.inCode() {
+		return true
+	}
 	// A secret may be a word that somebody chose.
 	return n >= 8 && n < 64 && letters(text) && secretName(name) && !label(text) && !commonWord(text) && !v.inCode()
 }
@@ -266,7 +275,7 @@ func (v *value) expression(text []byte) bool {
 		return true // f(x, tokens[1:]
 	case i == len(text) && dots > 0 && v.lineStartEnv():
 		return false // PASSWORD=a.b in a file of the environment
-	case i == len(text) && dots > 0 && !isDigit(text[0]) && text[i-1] != '.' && (!tokenLike(text) || field.Wordy(text[bytes.LastIndexByte(text, '.')+1:]) && v.inCode()):
+	case i == len(text) && dots > 0 && !isDigit(text[0]) && text[i-1] != '.' && (!tokenLike(text) && (i < 10 || field.Wordy(text) || v.inCode()) || field.Wordy(text[bytes.LastIndexByte(text, '.')+1:]) && v.inCode()):
 		return true // hs.masterSecret
 	case len(text) > 1 && text[0]|0x20 == 'f' && (text[1] == '"' || text[1] == '\'') && bytes.IndexByte(text, '{') > 0, len(text) > 1 && isLetter(text[0]) && (text[1] == '"' || text[1] == '\'') && v.inCode():
 		return true // f"{x}", b"x"
@@ -292,7 +301,7 @@ func passwordName(name []byte) bool {
 			return true
 		}
 	}
-	return false
+	return foldSuffix(name, "psk") || foldSuffix(name, "securestring")
 }
 
 // errorWordTable is what the names of what is wrong with a secret begin with.

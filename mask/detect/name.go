@@ -39,6 +39,9 @@ func (f *finder) name(l *literal, start int) bool {
 	for from < to && (f.b[from] == '-' || f.b[from] == '.') {
 		from++
 	}
+	if from > 1 && to-from > 2 && f.b[from-1] == '-' && f.b[from-2] != '-' && f.b[from] == 'D' && f.b[from+1] >= 'a' && f.b[from+1] <= 'z' {
+		from++ // Java's -Dname=x
+	}
 	if cell := f.tabular(to); cell || f.tabularBefore(from, to) || from > 0 && cellEnd(f.b[from-1]) && to < len(f.b) && f.b[to] == ' ' {
 		if f.header(from, to) {
 			return true
@@ -88,13 +91,13 @@ func (f *finder) assigned(from, to int) bool {
 			if from > 0 && f.b[from-1] == '<' || i+1 < len(f.b) && f.b[i+1]|0x20 == 'f' || f.spoken(from, to) || f.beginsLine(from) {
 				return true
 			}
-			if from > 0 && f.b[from-1] == '-' || f.pairName(from) || f.netrc(from, to) || f.directive(from, to) {
+			if from > 0 && f.b[from-1] == '-' || from > 3 && f.b[from-1] == ' ' && (f.b[from-2]|0x20 == 't' || f.b[from-2] == 'x' || f.b[from-2] == 'r') || f.pairName(from) || f.netrc(from, to) || f.directive(from, to) {
 				return true
 			}
 		case ',':
 			return f.pairName(from) || f.argument(from)
 		case '\n', '\r':
-			return f.pairName(from)
+			return f.pairName(from) || i > to && from > 3 && f.b[from-2] == ' ' && f.b[from-3] == ')'
 		default:
 			return false
 		}
@@ -225,6 +228,7 @@ type value struct {
 	code      int8 // of inCode: 0 not asked yet, 1 no, 2 yes
 	option    bool // behind an option, not a name
 	call      bool // among the arguments of a call
+	columns   bool // in the second column of a table
 	within    bool // with its name in quotes: "name:value"
 	user, end int  // what stands before a password's colon: b[user:end]
 }

@@ -62,7 +62,11 @@ func (v *value) operator() bool {
 	case short:
 		return v.need()
 	case len(mark) > 0:
-		i += len(mark)
+		if i += len(mark); i == len(f.b) && !f.final {
+			return v.need()
+		} else if i < len(f.b) && f.b[i] == ']' {
+			i++ // config['x'] = y
+		}
 	case i < len(f.b) && f.b[i] == ']':
 		i++
 	}
@@ -91,6 +95,11 @@ func (v *value) operator() bool {
 		return false // what follows is the name of a secret
 	case c == '=' && next == '>', c == ':' && next == '=':
 		v.lineStart = false
+		if at, short := v.dumped(i + 2); short {
+			return v.need()
+		} else if at > 0 {
+			return v.read(at, true)
+		}
 		return v.read(i+2, c == ':')
 	case c == '=' || c == ':':
 		return v.read(i+1, false)
@@ -100,6 +109,23 @@ func (v *value) operator() bool {
 		return v.tag(i)
 	}
 	return v.keyword(i, begin, c, next)
+}
+
+// dumped returns where the value of PHP's var_dump begins, on the line behind its =>; 0 when there is none.
+func (v *value) dumped(i int) (at int, short bool) {
+	b, begin := v.f.b, i
+	if i == len(b) || b[i] != '\n' && b[i] != '\r' {
+		return 0, i == len(b) && !v.f.final
+	}
+	for i < len(b) && i-begin < 80 && (b[i] == '\n' || b[i] == '\r' || b[i] == ' ') {
+		i++
+	}
+	if rest := b[i:]; len(rest) < len("string(") {
+		return 0, !v.f.final && i-begin < 80
+	} else if !bytes.HasPrefix(rest, []byte("string(")) {
+		return 0, false
+	}
+	return i, false
 }
 
 // operatorTable is what the operators of two bytes begin with.
@@ -114,8 +140,8 @@ func (v *value) keyword(i, begin int, c, next byte) bool {
 		return v.read(i+2, true)
 	case c == '!' && next == '=':
 		return v.strength == field.Strong && v.compared(i+2)
-	case c == 'i' && next == 's' && i > begin:
-		return v.is(i + 2) // the password is "x"
+	case c == 'i' && next == 's' && i > begin && !v.isFlag():
+		return v.is(i) // the password is "x"
 	case c == '|' || c == '&':
 		if third, ok := v.peek(i + 2); third == '=' {
 			return v.read(i+3, true)
@@ -126,14 +152,10 @@ func (v *value) keyword(i, begin int, c, next byte) bool {
 	case c == ',' && i == begin && f.argument(v.name):
 		v.form.query = true
 		return v.read(i+1, true)
-	case c == 's' && i > begin:
-		if len(f.b)-i < len(stringType) && !f.final {
-			return v.need()
-		}
-		if bytes.HasPrefix(f.b[i:], []byte(stringType)) {
-			return v.read(i+len(stringType), true)
-		}
-		return false
+	case c == 's' && i > begin && bytes.HasPrefix(f.b[i:], []byte(stringType)):
+		return v.read(i+len(stringType), true)
+	case c == 's' && i > begin && !f.final && len(f.b)-i < len(stringType) && stringType[:len(f.b)-i] == string(f.b[i:]):
+		return v.need()
 	case i > begin && c|0x20 == 'f' && next|0x20 == 'o':
 		return v.forUser(i)
 	case i > begin && v.isFlag():
@@ -148,6 +170,13 @@ func (v *value) keyword(i, begin int, c, next byte) bool {
 	case i > begin && (c == '\'' || c == '"') && v.strength == field.Strong:
 		v.form.query = true
 		return v.read(i, true) // PASSWORD 'x'
+	case c == '"' && i > begin && v.form.key && v.name > 0 && f.b[v.name-1] == '"' && v.strength == field.Strong, c == '\n' && v.form.key && v.replies():
+		return v.reply(i)
+	case i > begin && v.isSet():
+		return v.strange(i)
+	case i > begin+1 && v.lineStart && v.strength == field.Strong && passwordName(f.b[v.name:v.at]):
+		v.columns = true // a table of names and values
+		return v.lastWord(i)
 	case i > begin && isLetter(c) && f.spoken(v.name, v.at):
 		return v.sentence(i)
 	case i > begin && v.lineStart && v.strength == field.Strong:
@@ -156,13 +185,60 @@ func (v *value) keyword(i, begin int, c, next byte) bool {
 	return false
 }
 
+// isSet reports a name behind the word that sets it: set X y, set -x X y, set_header X y.
+func (v *value) isSet() bool {
+	if v.strength != field.Strong {
+		return false
+	}
+	before := v.f.b[max(0, v.name-12):v.name]
+	for _, word := range [...]string{"set ", "SET ", "set_header ", "set -x ", "set -gx ", "setx "} {
+		if bytes.HasSuffix(before, []byte(word)) {
+			return true
+		}
+	}
+	return false
+}
+
+// replies reports a name that stands in a list of Redis's command line, its value on the next line: 3) "password".
+func (v *value) replies() bool {
+	return v.name > 3 && v.strength == field.Strong && string(v.f.b[v.name-3:v.name]) == `) "` && isDigit(v.f.b[v.name-4])
+}
+
+// reply reads the value of such a name from the end of its line, or behind a blank: "password" "x".
+func (v *value) reply(i int) bool {
+	for begin := i; ; i++ {
+		c, ok := v.peek(i)
+		switch {
+		case !ok:
+			return !v.f.final && v.need()
+		case c == '"' && v.f.b[begin] != '\n' || c == '"' && i-begin > 3:
+			v.form.key, v.form.pair, v.lineStart = true, true, false
+			return v.read(i, true)
+		case c != ' ' && c != '\n' && c != ')' && !isDigit(c), i-begin > 24:
+			return false
+		}
+	}
+}
+
 // is reads what a sentence says behind is: a quoted value, or a word that nobody would write there.
-func (v *value) is(i int) bool {
-	i = v.blanks(i)
+func (v *value) is(word int) bool {
+	i := v.blanks(word + 2)
 	c, ok := v.peek(i)
+	if ok && c == ':' { // your token is: x
+		i = v.blanks(i + 1)
+		c, ok = v.peek(i)
+	}
 	switch {
 	case !ok:
 		return !v.f.final && v.need()
+	case isLetter(c) && v.f.spoken(v.name, v.at):
+		found := len(v.f.out)
+		if v.strange(i) {
+			return true
+		} else if len(v.f.out) > found {
+			return false
+		}
+		return v.sentence(word) // a password is made for x: y
 	case c == '"' || c == '\'' || c == '`' || c == '\\' || c == '&':
 		v.form.query = true
 		return v.strength == field.Strong && v.read(i, true)
@@ -208,6 +284,8 @@ func (v *value) sentence(i int) bool {
 			return !v.f.final && v.need()
 		case c == ':' && end+1 < len(b) && b[end+1] == ' ':
 			return v.strange(end + 2)
+		case c == ':' && end+1 < len(b) && (b[end+1] == '\n' || b[end+1] == '\r'):
+			return v.paragraph(end + 1)
 		case c == 's' && end > i+1 && b[end-1] == 'i' && b[end-2] == ' ' && end+1 < len(b) && b[end+1] == ' ':
 			return v.strange(end + 2)
 		case c == ':' && end+1 == len(b) && !v.f.final, c == 's' && end+1 == len(b) && !v.f.final:
@@ -215,6 +293,42 @@ func (v *value) sentence(i int) bool {
 		case !isLetter(c) && c != ' ' && c != '\'' && c != '-' && c != '@' && !isDigit(c):
 			return false
 		}
+	}
+	return false
+}
+
+// paragraph reads a word that stands alone on the line behind what speaks of it, or on the one after.
+func (v *value) paragraph(i int) bool {
+	for begin, lines := i, 0; ; i++ {
+		c, ok := v.peek(i)
+		if !ok {
+			return !v.f.final && v.need()
+		}
+		if c == '\n' {
+			lines++
+		} else if c != ' ' && c != '\t' && c != '\r' {
+			break
+		}
+		if lines > 2 || i-begin > 40 {
+			return false
+		}
+	}
+	v.f.view(i)
+	b := v.f.b
+	for end := i; end-i < maxCommand; end++ {
+		switch c, ok := v.peek(end); {
+		case !ok && !v.f.final:
+			return v.open(i, RunToken, "")
+		case ok && c > ' ':
+			continue
+		case ok && c != '\n' && c != '\r':
+			return false
+		}
+		word := b[i:min(end, len(b))]
+		if len(word) < 16 || !madeUp(word) || bytes.IndexByte(word, ':') >= 0 {
+			return false
+		}
+		return v.judge(i, i+len(word), true)
 	}
 	return false
 }
@@ -234,7 +348,7 @@ func (v *value) lastWord(i int) bool {
 			return false
 		case !ok || c == '\n' || c == '\r':
 			word := b[i:min(end, len(b))]
-			if !madeUp(word) || v.inCode() {
+			if secret := madeUp(word) || v.columns && len(word) >= 6 && tokenLike(word); !secret || v.inCode() {
 				return false
 			}
 			return v.judge(i, i+len(word), true)

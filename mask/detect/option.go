@@ -24,7 +24,7 @@ var commandOptionTable = [...]commandOption{
 	{command: "mysql", option: "-p", glued: true}, {command: "mariadb", option: "-p", glued: true}, {command: "mycli", option: "-p", glued: true},
 	{command: "redis-cli", option: "-a"}, {command: "valkey-cli", option: "-a"}, {command: "sshpass", option: "-p"},
 	{command: "mongo", option: "-p"}, {command: "docker login", option: "-p"}, {command: "podman login", option: "-p"}, {command: "sqlcmd", option: "-P"},
-	{command: "bcp ", option: "-P"}, {command: "zip ", option: "-P"}, {command: "ldap", option: "-w"}, {command: "psexec", option: "-p"}, {command: "PsExec", option: "-p"}, {command: "PSEXEC", option: "-p"}, {command: "curl ", option: "-u", user: true}, {command: "curl ", option: "--user", user: true},
+	{command: "bcp ", option: "-P"}, {command: "zip ", option: "-P"}, {command: "7z ", option: "-p", glued: true}, {command: "7za ", option: "-p", glued: true}, {command: "ldap", option: "-w"}, {command: "psexec", option: "-p"}, {command: "PsExec", option: "-p"}, {command: "PSEXEC", option: "-p"}, {command: "curl ", option: "-u", user: true}, {command: "curl ", option: "--user", user: true},
 }
 
 // commands remembers where on a line the commands of the table stand, so that no byte is looked at twice.
@@ -169,7 +169,7 @@ var callTable = [...]struct {
 	head     string
 	argument int
 }{
-	{"networkcredential(", 2}, {"basicauth(", 2}, {"basic_auth(", 2}, {"auth=(", 2}, {"passwordauthentication(", 2}, {"passwordcredentials(", 2}, {"plainauth(", 3},
+	{"networkcredential(", 2}, {".login(", 2}, {".authenticate(", 2}, {"basicauth(", 2}, {"basic_auth(", 2}, {"auth=(", 2}, {"passwordauthentication(", 2}, {"passwordcredentials(", 2}, {"plainauth(", 3},
 	{"mysqli_connect(", 3}, {"mysql_connect(", 3}, {"new mysqli(", 3}, {"new pdo(", 3}, {"getconnection(", 3}, {"directoryentry(", 3}, {"principalcontext(", 4},
 }
 

@@ -13,7 +13,7 @@ type refusal struct {
 const refusals = 4
 
 const (
-	besideName  = 2 // bytes in front of a name that its judgement may depend on, but for inCode
+	besideName  = 8 // bytes in front of a name that its judgement may depend on, but for inCode
 	besideValue = 4 // behind a value
 	maxPart     = 1 << 12
 )

@@ -213,7 +213,7 @@ func connection(v []byte) bool {
 // label reports a text that is shown to people: Password, Mot de passe, Password:, Forgot?
 func label(v []byte) bool {
 	last := v[len(v)-1]
-	if (last == ':' || last == '?') && len(v) > 3 && lettersOnly(v[:len(v)-1]) {
+	if (last == ':' || last == '?') && len(v) > 3 && lettersOnly(v[:len(v)-1]) && (bytes.IndexByte(v, ' ') > 0 || len(v) <= 12 && !joined(v)) {
 		return true
 	}
 	if v[0] < 'A' || v[0] > 'Z' {
@@ -394,11 +394,19 @@ func template(v []byte) bool {
 		case '%':
 			open = v[i-1] == '<'
 		}
-		if open && bytes.ContainsAny(v[i:], "})>") {
+		if !open {
+			continue
+		}
+		if n := bytes.IndexAny(v[i:], "})>"); n > 0 && len(bytes.TrimFunc(v[i+1:i+n], filled)) == 0 {
 			return true
 		}
 	}
 	return false
+}
+
+// filled reports what stands for a value in a template.
+func filled(r rune) bool {
+	return r >= '0' && r <= '9' || r|0x20 >= 'a' && r|0x20 <= 'z' || r >= 0x80 || r == ' ' || strings.ContainsRune("_.-:|$'\"[]/={(", r)
 }
 
 // madeUpExample reports what documentation marks as made up.
@@ -417,6 +425,17 @@ func fileName(name []byte) bool {
 		return true
 	}
 	return false
+}
+
+// padded reports base64 with its padding.
+func padded(v []byte) bool {
+	n := len(bytes.TrimRight(v, "="))
+	for _, c := range v[:n] {
+		if sextetTable[c] == notEncoded {
+			return false
+		}
+	}
+	return len(v)%4 == 0 && n >= 6 && len(v)-n <= 2
 }
 
 // basicPair reports base64 of user:password.

@@ -115,6 +115,12 @@ func runTogether(w []byte) Strength {
 			return Strong
 		}
 	}
+	if head, ok := strings.CutSuffix(s, "pass"); ok {
+		switch head {
+		case "user", "db", "admin", "root", "my", "smtp", "ftp", "mail", "ldap", "bind", "sql", "mysql", "pg", "wifi", "wlan", "vpn", "rpc", "proxy", "auth", "login", "http", "ssl", "cert", "imap", "redis", "mongo", "sudo", "ssh", "require":
+			return Strong
+		}
+	}
 	if head, ok := strings.CutSuffix(s, "token"); ok {
 		switch head { // of pages, of forms
 		case "page", "next", "nextpage", "prev", "sync", "continuation", "continue", "cancellation", "public", "request", "client", "change", "lock", "sequence", "marker", "scan", "parse", "last", "first", "start", "end":

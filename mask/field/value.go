@@ -16,7 +16,7 @@ func Placeholder(v []byte) bool {
 		var buf [12]byte
 		switch string(Lower(buf[:], v)) {
 		case "null", "nil", "none", "true", "false", "undefined", "<nil>", "(null)", "<none>", "n/a", "yes", "no", "on", "off", "{}", "[]", "<redacted>", "[redacted]", "[filtered]", "(redacted)", "<secret>", "[hidden]", "redacted",
-			"todo", "example", "optional", "required", "change_me", "change-me", "<change me>", `""`, "''":
+			"todo", "no value", "example", "optional", "required", "change_me", "change-me", "<change me>", `""`, "''":
 			return true
 		}
 	}

@@ -16,12 +16,11 @@ type knownGap struct {
 var knownGaps = []knownGap{
 	{"base64", "*", "in base64 only the commonest prefixes are looked for, and names: to look for all costs up to a fifth of the speed"},
 	{"base64 json", "*", "the same"},
-	{"shape", "jwk", "the private parts of a JWK have no name"},
 	{"*", "bitwarden-machine", "0. stands in front of every fraction, and no other three bytes of it are fixed"},
 	{"*", "mailgun-signing ngrok-token", "no byte of three that follow one another is fixed"},
 	{"*", "vault-old-service", "s. stands in all code: to look at each costs a quarter of the speed there, for what Vault has not issued since 1.10"},
 	{"*", "windows-sam-lm", "an LM hash of before 2008 in front of the NT hash, which is found: a token has one run in front of its text"},
-	{"fuzz", "sql-identified sql-identified-bare redis-directive percent-password percent-key html-escaped-password html-escaped-key jwk putty-key azure-sas json-pair",
+	{"fuzz", "sql-identified sql-identified-bare redis-directive percent-password percent-key html-escaped-password html-escaped-key azure-sas json-pair",
 		"the same by rule, for mutated texts"},
 	{"utf-8", "azure-sas", "a value runs on into what is not ASCII, and is not opaque then"},
 }

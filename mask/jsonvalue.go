@@ -130,7 +130,7 @@ func cacheIndex(name []byte) (at uint8, ok bool) {
 
 func isValueName(n string) bool {
 	switch n {
-	case "value", "Value", "VALUE", "val", "setting", "SETTING", "data", "current_value", "currentValue", "defaultValue", "content", "variable_value", "Variable_value", "VARIABLE_VALUE":
+	case "value", "Value", "VALUE", "val", "setting", "SETTING", "data", "current_value", "currentValue", "defaultValue", "content", "variable_value", "Variable_value", "VARIABLE_VALUE", "ParameterValue", "parameterValue", "OptionValue":
 		return true
 	}
 	return false
@@ -139,7 +139,7 @@ func isValueName(n string) bool {
 // isNaming tells names whose values describe their siblings; they stay readable under a strong name too.
 func isNaming(n string) bool {
 	switch n {
-	case "name", "Name", "NAME", "KEY", "Variable_name", "variable_name", "VARIABLE_NAME", "key", "Key", "variable", "property", "origin", "type", "id", "field":
+	case "name", "Name", "NAME", "KEY", "Variable_name", "variable_name", "VARIABLE_NAME", "key", "Key", "variable", "property", "origin", "type", "id", "field", "ParameterKey", "parameterKey", "OptionName":
 		return true
 	}
 	return false

@@ -37,7 +37,7 @@ var longOpeners = []string{
 	"Set-Cookie: a=", "Cookie: ", "pass", "token string = \"", "hash = ", "session_id=", "signature=", "password:\t", "{PBKDF2-SHA256}", "$2b$12$", "\"private_key\": \"-----BEGIN PRIVATE KEY-----\\nMIIEvQIBADANBg", "key for ", "x key ", "CREATE TABLE t (", "authorization: [", "password: {", "password: string(",
 	"password|", "a|password|b\n", "password,", "data:\n  a: ", "Basic ", "data:\n  env: ", "{\"data\":{\"env\":\"REJfUEFTU1dPUkQ9dHIwdWI0ZG9yMwpB", "$ base64 x\ndGhlIHdvcmQgb2YgYSBsaW5lIGhlcmUKdGhlIHdvcmQgb2YgYSBsaW5lIGhlcmUKdGhlIHdvcmQg\n", "Authorization: token ", "q=",
 	"sqlplus scott/", "jdbc:oracle:thin:app/", "127.0.0.1:6379> AUTH ", "{\"kty\":\"oct\",\"k\":\"", "1) \"password\"\n2) \"", "\"password\" \"", "set -x DB_PASSWORD ", "[\"password\"]=>\n  string(3) \"", "Your token is: ", "the password for it:\n\n",
-	"vault operator unseal ", "enable password 7 ", "snmp-server community ", "config['password'] = '", "server.login('bob', '", "java -Dsonar.login=", "password      ", "/etc/things/", "{SHA}", "password = b'",
+	"vault operator unseal ", "enable password 7 ", "snmp-server community ", "config['password'] = '", "server.login('bob', '", "java -Dsonar.login=", "password      ", "/etc/things/", "{SHA}", "password = b'", "password = \"\"\"", "secret = '''", "{PLAIN}", "  12 | smtp_password | ",
 }
 
 // longFillers is what long values are made of.

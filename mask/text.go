@@ -217,10 +217,10 @@ func (t *textWriter) quoteEnds(c byte) bool {
 	return c == t.quote[last] && (n == last || last == 0 && n%2 == 0)
 }
 
-// spelled reports a quote that is written with other characters: &quot;, %22.
+// spelled reports a quote of several characters without a backslash, or one that is written with others: """, &quot;, %22.
 func spelled(quote string) bool {
 	c := quote[len(quote)-1]
-	return c == ';' || c >= '0' && c <= '9'
+	return c == ';' || c >= '0' && c <= '9' || len(quote) > 1 && quote[0] != '\\'
 }
 
 // spell follows a spelled quote and reports its last byte.

@@ -232,7 +232,7 @@ func (s *Set) load() (map[string]bool, error) {
 var stemTable = [...]string{
 	"pass", "pwd", "secret", "token", "apikey", "api_key", "api-key", "authoriz", "auth_", "auth-", "auth\"", "authkey", "cred", "cookie", "session", "sessid",
 	"_key", "-key", ".key", "accesskey", "secretkey", "privatekey", "signingkey", "encryptionkey", "accountkey", "conn", "dsn", "jwt", "masterauth", "signature", "sig=", "salt",
-	"rediscli", "webhook", "hash", "psk", "sharedkey", "sonar.login", "bindpw", "rootpw", "securestring",
+	"rediscli", "webhook", "hash", "psk", "sharedkey", "sonar.login", "bindpw", "rootpw", "securestring", "umoptions",
 }
 
 // placeTable is what stands in front of secrets that neither a name nor an issuer's prefix shows.
@@ -254,7 +254,10 @@ var placeTable = [...]struct {
 	{kind: "option-password", text: " --user ", read: readOption},
 	{kind: "unseal-key", text: "unseal key ", fold: true, read: readLabel, alphabet: 'B', min: 20, max: 100},
 	{kind: "unseal-key", text: "operator unseal ", read: readAfter, alphabet: 'B', min: 20, max: 100},
-	{kind: "option-password", text: "server community ", read: readAfter, alphabet: 'g', min: 4, max: 64},
+	{kind: "option-password", text: "server community ", read: readAfter, alphabet: 'N', min: 4, max: 64},
+	{kind: "option-password", text: " insecure-password ", read: readAfter, alphabet: 'N', min: 3, max: 128},
+	{kind: "option-password", text: "{PLAIN}", read: readAfter, alphabet: 'N', min: 3, max: 128},
+	{kind: "option-password", text: "{CLEARTEXT}", read: readAfter, alphabet: 'N', min: 3, max: 128},
 	{kind: "option-password", text: " password 7 ", read: readAfter, alphabet: 'H', min: 8, max: 128},
 	{kind: "option-password", text: " key 7 ", read: readAfter, alphabet: 'H', min: 8, max: 128},
 	{kind: "option-password", text: ":thin:", read: readSlash},
@@ -294,7 +297,7 @@ func alphabet(name byte) *[256]bool {
 		'a': "azAZ09", 'u': "azAZ09__--", 'w': "azAZ09__", 'x': "azAZ09__--..==", 'B': "azAZ09++//==__--", 'E': "azAZ09++//__--", 'h': "09afAF", 'b': "AZ27", 'U': "AZ09", 'l': "az09", 'd': "09",
 		'p': "azAZ09__--..//", 'c': "azAZ09..//$$", 'y': "azAZ09..//$$==,,::++",
 		't': "azAZ09__--..~~", '%': "azAZ09__--%%", 'A': "azAZ09++//", 'H': "09AF", 'e': "azAZ09..//", '@': "azAZ09__--..//@@", '*': "\x00\xff", 'W': "!!#%((*+-:==?\\^|~\xff",
-		'g': "azAZ09!!#%**++^_{{~~@@",
+		'N': "!!#&(9;~", 'g': "azAZ09!!#%**++^_{{~~@@",
 	}[name]
 	if ranges == "" {
 		return nil

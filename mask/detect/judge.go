@@ -59,9 +59,9 @@ func (v *value) secret(i, end int, quoted bool) (from, to int) {
 	case v.option:
 		return i, end
 	case v.f.s.names.Extra(name): // whoever added the name knows
-	case notValue(text), v.declares(), v.interpolated(), repeats(text, name), fileName(name), formatVerb(text), !alnum(text), template(text), madeUpExample(text), v.name > 1 && b[v.name-1] == ':' && b[v.name-2] == ':':
+	case notValue(text), v.declares(), v.interpolated(), repeats(text, name), fileName(name), formatVerb(text), !alnum(text), template(text), madeUpExample(text), v.name > 1 && b[v.name-1] == ':' && b[v.name-2] == ':' && (!v.form.colon || !quoted || v.form.key):
 		return i, i
-	case errorName(name), bytes.HasPrefix(text, []byte("AWS4-")) && bytes.IndexByte(text, '=') < 0, v.form.query && v.amongMore(text): // INVALID_PASSWORD = '28P01'
+	case errorName(name), bytes.HasPrefix(text, []byte("AWS4-")), v.form.query && v.amongMore(text): // INVALID_PASSWORD = '28P01'
 		return i, i
 	case v.strength == field.Weak && basicPair(text):
 	case v.strength == field.Weak:
@@ -193,6 +193,8 @@ func (v *value) token(text, name []byte) int {
 		return n
 	case identifier(text) && !random(text) && v.inCode():
 		return 0
+	case v.lineStart && secretName(name) && n >= 8 && tokenLike(text) && !v.inCode():
+		return n
 	case tokenLike(text) && (!field.Wordy(text) || v.form.tight && !v.form.colon && !v.inCode()), letters(text) && field.Gibberish(text), v.flag && n >= 8 && (!word(text) || field.Gibberish(text)):
 		return n
 	}
@@ -283,7 +285,7 @@ func (v *value) expression(text []byte) bool {
 		return true // testRSA2048PrivateKey
 	case text[0] == '$' && len(text) > 2 && isLetter(text[1]) && (bytes.Contains(text, []byte("->")) || bytes.Contains(text, []byte("::"))), text[0] == '=' && len(text) > 1 && text[1] == '~':
 		return true // $self->token
-	case text[0] == '!' || text[0] == '\\' || text[0] == '/' && len(text) > 1 && (text[1] == '/' || text[1] == '*') || text[0] == '%' && len(text) > 2 && (text[1] == '(' || text[1] == '{'):
+	case text[0] == '!' && (len(text) < 9 || !tokenLike(text) || !bytes.ContainsAny(text, digit)) || text[0] == '\\' || text[0] == '/' && len(text) > 1 && (text[1] == '/' || text[1] == '*') || text[0] == '%' && len(text) > 2 && (text[1] == '(' || text[1] == '{'):
 		return true
 	case bytes.HasPrefix(text, []byte("...")), bytes.HasPrefix(text, []byte("=>")), bytes.HasPrefix(text, []byte("qr/")):
 		return true

@@ -91,7 +91,7 @@ func (f *finder) assigned(from, to int) bool {
 			if from > 0 && f.b[from-1] == '<' || i+1 < len(f.b) && f.b[i+1]|0x20 == 'f' || f.spoken(from, to) || f.beginsLine(from) {
 				return true
 			}
-			if from > 0 && f.b[from-1] == '-' || from > 3 && f.b[from-1] == ' ' && (f.b[from-2]|0x20 == 't' || f.b[from-2] == 'x' || f.b[from-2] == 'r') || f.pairName(from) || f.netrc(from, to) || f.directive(from, to) {
+			if from > 0 && f.b[from-1] == '-' || from > 3 && f.b[from-1] == ' ' && bytes.IndexByte([]byte("tTxrm"), f.b[from-2]) >= 0 || f.pairName(from) || f.netrc(from, to) || f.directive(from, to) {
 				return true
 			}
 		case ',':

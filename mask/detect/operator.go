@@ -173,7 +173,11 @@ func (v *value) keyword(i, begin int, c, next byte) bool {
 	case c == '"' && i > begin && v.form.key && v.name > 0 && f.b[v.name-1] == '"' && v.strength == field.Strong, c == '\n' && v.form.key && v.replies():
 		return v.reply(i)
 	case i > begin && v.isSet():
-		return v.strange(i)
+		if b := f.b[:v.name]; bytes.HasSuffix(b, []byte("et ")) || bytes.HasSuffix(b, []byte("ET ")) {
+			return v.strange(i) // set password via …
+		}
+		v.flag, v.lineStart = true, false
+		return v.read(i, false)
 	case i > begin+1 && v.lineStart && v.strength == field.Strong && passwordName(f.b[v.name:v.at]):
 		v.columns = true // a table of names and values
 		return v.lastWord(i)
@@ -191,7 +195,7 @@ func (v *value) isSet() bool {
 		return false
 	}
 	before := v.f.b[max(0, v.name-12):v.name]
-	for _, word := range [...]string{"set ", "SET ", "set_header ", "set -x ", "set -gx ", "setx "} {
+	for _, word := range [...]string{"set ", "SET ", "set_header ", "set -x ", "set -gx ", "setx ", "cgi_param "} {
 		if bytes.HasSuffix(before, []byte(word)) {
 			return true
 		}

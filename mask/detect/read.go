@@ -2,6 +2,7 @@ package detect
 
 import (
 	"bytes"
+	"strings"
 
 	"weir/mask/field"
 )
@@ -114,6 +115,10 @@ func (v *value) read(i int, quotedOnly bool) bool {
 	switch {
 	case short:
 		return v.need()
+	case len(mark) == 1 && i+2 >= len(v.f.b) && !v.f.final:
+		return v.need()
+	case len(mark) == 1 && i+2 < len(v.f.b) && v.f.b[i+1] == c && v.f.b[i+2] == c:
+		return v.marked(i+3, v.f.b[i:i+3]) // """x"""
 	case len(mark) == 1 && !v.form.key && v.insideString(c):
 		return false // the quote ends the string that the name stands in
 	case len(mark) == 1:
@@ -227,6 +232,9 @@ func quoteOf(c byte) string {
 
 // markOf is what quoteAt returns as Finding has it.
 func markOf(mark []byte) string {
+	if len(mark) == 3 && mark[0] == mark[1] && mark[0] != '\\' {
+		return strings.Repeat(quoteOf(mark[0]), 3)
+	}
 	for _, m := range quoteMarkTable {
 		if foldEqual(mark, m) && len(mark) == len(m) {
 			return m

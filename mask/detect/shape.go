@@ -158,7 +158,7 @@ func formatVerb(v []byte) bool {
 	for j := i + 1; j < len(v) && j < i+8; j++ {
 		switch c := v[j]; {
 		case bytes.IndexByte([]byte("vsqdxXTpftgeucUibo"), c) >= 0:
-			return j+1 == len(v) || !isWord(v[j+1]) || v[0] == '%' && len(v) <= j+3
+			return j+1 == len(v) || !isWord(v[j+1]) && (len(v) < 12 || bytes.Count(v, []byte("%")) > 1 || field.Wordy(v)) || v[0] == '%' && len(v) <= j+3
 		case c == '(':
 			return true // %(name)s
 		case !isDigit(c) && bytes.IndexByte([]byte("-+# .*[]"), c) < 0:

@@ -174,6 +174,11 @@ func (f *finder) cellPair(from, to int, strength field.Strength) (found, known b
 	for begin > 0 && from-begin < 40 && (f.b[begin-1] == ' ' || f.b[begin-1] == '"' || f.b[begin-1] == '|') {
 		begin--
 	}
+	if begin > 0 && from > begin && isDigit(f.b[begin-1]) { // | 12 | smtp_password | x
+		for begin > 0 && from-begin < 40 && (isDigit(f.b[begin-1]) || f.b[begin-1] == ' ' || f.b[begin-1] == '|') {
+			begin--
+		}
+	}
 	if begin > 0 && f.b[begin-1] != '\n' {
 		return false, false
 	}

@@ -12,7 +12,7 @@ const strongNames = `password, passwd, pwd, pass, pw, passphrase, passcode, pass
  storedkey, serverkey, community string, auth key, priv key, psk, pre shared key, presharedkey, license key, ssh key, gpg key, age secret key, unseal key, unseal keys, root token, bootstrap token,
  join token, registration token, runner token, deploy key, bot token, webhook secret, webhook url, requirepass, masterauth, pgpassword, mysql pwd,
  rediscli auth, vcap services, spring application json, aws secret access key, aws session token, subconninfo, primary conninfo, umoptions, identity token, xsrf, erlang cookie, secret id, credential value,
- auth salt, nonce salt, nonce key, logged in salt, sonar login, report password, admin pass, root pass, db pass, user pass, smtp pass, bind pw, bindpw, ldapbindpasswd, radiussecret, privkey, secretkey, dek, kek, rootpw, storepass, keypass, secure string, keys base, blowfish secret`
+ auth salt, nonce salt, nonce key, logged in salt, sonar login, report password, admin pass, root pass, db pass, user pass, smtp pass, bind pw, bindpw, ldapbindpasswd, radiussecret, privkey, secretkey, dek, kek, rootpw, storepass, keypass, secure string, keys base, blowfish secret, passwordsalt`
 
 // weakNames name secrets when the value looks opaque.
 const weakNames = `auth, session, sid, sig, signature, key, salt, seed, nonce secret, otp, pin, code verifier, access key id, database url, db url, redis url,

@@ -33,7 +33,7 @@ func Placeholder(v []byte) bool {
 		return true
 	case reference(v):
 		return true
-	case first == '$' && len(v) > 2 && (v[1] == '{' && bytes.IndexByte(v[:len(v)-1], '}') < 0 || v[1] == '(' && last == ')'), last == '(':
+	case first == '$' && len(v) > 2 && (v[1] == '{' && bytes.IndexByte(v[:len(v)-1], '}') < 0 || v[1] == '(' && last == ')'), last == '(' && called(v[:len(v)-1]):
 		return true // ${VAR}, $(command), getenv(
 	case first == '$' && bytes.HasPrefix(v, []byte("${{")) && bytes.HasSuffix(v, []byte("}}")), first == '#' && bytes.HasPrefix(v, []byte("#{")) && bytes.IndexByte(v[:len(v)-1], '}') < 0:
 		return true // ${{ secrets.X }}, #{password}
@@ -56,6 +56,16 @@ var referenceHeadTable = func() (t [256]uint32) {
 	}
 	return t
 }()
+
+// called reports the name of a function.
+func called(v []byte) bool {
+	for _, c := range v {
+		if !isLetter(c) && !isDigit(c) && c != '_' && c != '.' && c != ':' {
+			return false
+		}
+	}
+	return true
+}
 
 // reference reports a value that only says where the secret is kept.
 func reference(v []byte) bool {

@@ -44,9 +44,18 @@ type MaskWriter interface {
 
 // Tally counts what was masked, by kind. The zero value is ready. Not for concurrent use.
 type Tally struct {
-	counts map[string]int
+	counts []count        // of the first kinds
+	more   map[string]int // of the others
 	total  int
 	bytes  int64
+}
+
+// fewKinds is how many kinds are found one by one, which is faster than a map.
+const fewKinds = 8
+
+type count struct {
+	kind string
+	n    int
 }
 
 // Add counts one masked value of the kind.
@@ -54,11 +63,21 @@ func (t *Tally) Add(kind string) {
 	if t == nil {
 		return
 	}
-	if t.counts == nil {
-		t.counts = make(map[string]int, 4)
-	}
-	t.counts[kind]++
 	t.total++
+	for i := range t.counts { // kinds are mostly the same string in memory
+		if t.counts[i].kind == kind {
+			t.counts[i].n++
+			return
+		}
+	}
+	switch {
+	case len(t.counts) < fewKinds:
+		t.counts = append(t.counts, count{kind, 1})
+	case t.more == nil:
+		t.more = map[string]int{kind: 1}
+	default:
+		t.more[kind]++
+	}
 }
 
 // Replaced tells how many bytes of the input the value counted last took. A value that comes in pieces is told of in pieces.
@@ -84,12 +103,15 @@ func (t *Tally) Total() int {
 	return t.total
 }
 
-// Each calls f for every kind, in no particular order.
+// Each calls f for every kind.
 func (t *Tally) Each(f func(kind string, n int)) {
 	if t == nil {
 		return
 	}
-	for k, n := range t.counts {
-		f(k, n)
+	for _, c := range t.counts {
+		f(c.kind, c.n)
+	}
+	for kind, n := range t.more {
+		f(kind, n)
 	}
 }

@@ -81,8 +81,14 @@ func (f *finder) search(i int) bool {
 			// Four bytes that begin at i-2, i, i+2 or i+4, and the window may begin one before or behind.
 			next = max(next, i-3)
 			for end := min(i+6, len(b)-3); next < end; next++ {
-				if s.sieve.has(binary.LittleEndian.Uint32(b[next:])) && f.candidate(next) {
+				if !s.sieve.has(binary.LittleEndian.Uint32(b[next:])) {
+					continue
+				}
+				if f.candidate(next) {
 					return true
+				}
+				if f.last && f.done == len(b) {
+					return false // what was found last takes all the rest
 				}
 			}
 		}
@@ -270,12 +276,13 @@ func (f *finder) look(l *literal, start int) bool {
 
 // run returns the end of the alphabet's run at i and whether it is known to be the end.
 func (f *finder) run(i int, alphabet *[256]bool) (end int, closed bool) {
-	for end = i; end < len(f.b); end++ {
-		if !alphabet[f.b[end]] {
+	b := f.b
+	for end = i; end < len(b); end++ {
+		if !alphabet[b[end]] {
 			return end, true
 		}
 	}
-	return end, f.final && end == len(f.b)
+	return end, f.final && end == len(b)
 }
 
 // add records a finding; one that begins before what was already decided is cut or dropped.

@@ -444,9 +444,12 @@ func (l *literal) passes(token, value []byte) bool {
 func low(v []byte) bool {
 	var seen [4]byte
 	n := 0
+next:
 	for _, c := range v {
-		if bytes.IndexByte(seen[:n], c) >= 0 {
-			continue
+		for _, s := range seen[:n] {
+			if c == s {
+				continue next
+			}
 		}
 		if n == len(seen) {
 			return false

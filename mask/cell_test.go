@@ -1,6 +1,7 @@
 package mask_test
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"strings"
 	"testing"
@@ -221,5 +222,52 @@ func BenchmarkCell(b *testing.B) {
 			}
 			b.ReportMetric(float64(len(cells)*b.N)/1e6/b.Elapsed().Seconds(), "Mcells/s")
 		})
+	}
+}
+
+// dirtyRows are rows of an id, an address that is shown, and a token that is not.
+func dirtyRows(n int) [][3][]byte {
+	rows := make([][3][]byte, n)
+	for i := range rows {
+		sum := fmt.Sprintf("%x", sha256.Sum256(fmt.Append(nil, i)))
+		rows[i] = [3][]byte{fmt.Append(nil, 1_000_000+i), fmt.Appendf(nil, "user%d@example.com", i), []byte("key gh" + "p_" + sum[:36])}
+	}
+	return rows
+}
+
+func TestMaskedCellsAllocateNothing(t *testing.T) {
+	c, rows := twenty(t).Columns(columns("id", "email", "note")), dirtyRows(64)
+	var tally weir.Tally
+	var dst []byte
+	pass := func() {
+		for _, row := range rows {
+			for i, v := range row {
+				out, change := c.Cell(dst[:0], i, v, &tally)
+				if (change == weir.Masked) != (i == 2) {
+					t.Errorf("%s: %v", v, change)
+				}
+				if change == weir.Masked {
+					dst = out
+				}
+			}
+		}
+	}
+	pass()
+	if n := testing.AllocsPerRun(20, pass); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkDirtyRow(b *testing.B) {
+	c, rows := twenty(b).Columns(columns("id", "email", "note")), dirtyRows(1<<12)
+	var tally weir.Tally
+	var dst []byte
+	b.ReportAllocs()
+	for n := 0; b.Loop(); n++ {
+		for i, v := range rows[n%len(rows)] {
+			if out, change := c.Cell(dst[:0], i, v, &tally); change == weir.Masked {
+				dst = out
+			}
+		}
 	}
 }

@@ -9,8 +9,6 @@ package mask
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/base32"
 	"errors"
 	"fmt"
 	"sync"
@@ -37,49 +35,6 @@ type Engine struct {
 	key    []byte
 	macs   sync.Pool // of *fingerprinter
 }
-
-// fingerprinter computes HMAC-SHA-256 (RFC 2104) of short values: each of its two blocks holds the key, ready to be hashed with what
-// comes behind it. Package hmac takes twice the time for them.
-type fingerprinter struct {
-	inner []byte // the key's block, and the value
-	outer [sha256.BlockSize + sha256.Size]byte
-	last  [sha256.Size]byte // the code of what is in inner, if known is set
-	known bool
-}
-
-func newFingerprinter(key []byte) *fingerprinter {
-	if len(key) > sha256.BlockSize {
-		sum := sha256.Sum256(key)
-		key = sum[:]
-	}
-	f := &fingerprinter{inner: make([]byte, sha256.BlockSize, 4*sha256.BlockSize)}
-	copy(f.inner, key)
-	copy(f.outer[:], key)
-	for i := range sha256.BlockSize {
-		f.inner[i] ^= 0x36
-		f.outer[i] ^= 0x5c
-	}
-	return f
-}
-
-// sum is the code of "v1" and value.
-func (f *fingerprinter) sum(value []byte) [sha256.Size]byte {
-	const head = sha256.BlockSize + len("v1")
-	if f.known && bytes.Equal(f.inner[head:], value) {
-		return f.last // columns and logs repeat themselves
-	}
-	f.inner = append(append(f.inner[:sha256.BlockSize], "v1"...), value...)
-	sum := sha256.Sum256(f.inner)
-	copy(f.outer[sha256.BlockSize:], sum[:])
-	f.last, f.known = sha256.Sum256(f.outer[:]), true
-	if cap(f.inner) > keptValue {
-		f.inner, f.known = append(make([]byte, 0, 4*sha256.BlockSize), f.inner[:sha256.BlockSize]...), false
-	}
-	return f.last
-}
-
-// keptValue is the longest buffer for values that is kept, in bytes.
-const keptValue = 64 << 10
 
 // New makes an Engine.
 func New(c Config) (*Engine, error) {
@@ -158,22 +113,6 @@ func (m *Masker) Stream(w interface{ Write(p []byte) (int, error) }, shape weir.
 	return nil, fmt.Errorf("mask: cannot look into format %d", shape.Format)
 }
 
-var idEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
-
-// Fingerprint is the ID that stands in the placeholder of value: equal values have equal fingerprints, which
-// tell nothing about them to who lacks the key.
-func (e *Engine) Fingerprint(value []byte) string { return string(e.appendFingerprint(nil, value)) }
-
-func (e *Engine) appendFingerprint(dst, value []byte) []byte {
-	f, _ := e.macs.Get().(*fingerprinter)
-	if f == nil {
-		f = newFingerprinter(e.key)
-	}
-	sum := f.sum(value)
-	e.macs.Put(f)
-	return idEncoding.AppendEncode(dst, sum[:5])
-}
-
 // placeholder appends the placeholder of value and counts it. It stands for raw bytes of the input, which may spell the value in
 // another way.
 func (m *Masker) placeholder(dst []byte, kind string, value []byte, raw int, t *weir.Tally) []byte {
@@ -229,6 +168,19 @@ func (st *stream) shift(n int) {
 
 // scan finds what to replace in a whole text.
 func (s *scanner) scan(b []byte) []span {
+	var decided int
+	if s.found, decided = s.m.e.detect.Find(s.found[:0], b, 0, true); decided == len(b) {
+		s.spans = s.spans[:0]
+		for i := range s.found {
+			s.spans = append(s.spans, spanOf(&s.found[i]))
+		}
+		if p := s.m.personal; p != nil {
+			s.personal, _ = p.Find(s.personal[:0], b, 0, true)
+			s.join(s.personal)
+		}
+		s.insertKnown(b, 0)
+		return s.spans
+	}
 	s.one.state, s.one.at, s.one.spans = detect.State{}, 0, s.one.spans[:0]
 	spans, _ := s.next(&s.one, b, 0, true)
 	return spans
@@ -239,8 +191,8 @@ func (s *scanner) next(st *stream, b []byte, from int, final bool) (spans []span
 	st.at = max(st.at, from)
 	if n := len(st.spans); n == 0 || st.spans[n-1].open == detect.Closed {
 		s.found, st.at = s.m.e.detect.FindNext(&st.state, s.found[:0], b, st.at, final)
-		for _, f := range s.found {
-			st.spans = append(st.spans, span{from: f.From, start: f.Start, end: f.End, kind: f.Rule.Kind, open: f.Open, quote: f.Quote})
+		for i := range s.found {
+			st.spans = append(st.spans, spanOf(&s.found[i]))
 		}
 	}
 	s.spans, safe = append(s.spans[:0], st.spans...), len(b)
@@ -250,13 +202,9 @@ func (s *scanner) next(st *stream, b []byte, from int, final bool) (spans []span
 		s.join(s.personal)
 		safe = min(safe, decided)
 	}
-	for _, set := range s.m.sets {
-		s.known = set.FindFrom(s.known[:0], b, from)
-		for _, k := range s.known {
-			s.m.notes.hold(set.Name(k.Entry))
-			s.insert(span{from: k.Start, start: k.Start, end: k.End, kind: set.Name(k.Entry), value: set.Value(k.Entry)})
-		}
-		if !final {
+	s.insertKnown(b, from)
+	if !final {
+		for _, set := range s.m.sets {
 			safe = min(safe, set.HoldFrom(b, from))
 		}
 	}
@@ -281,6 +229,22 @@ func (s *scanner) next(st *stream, b []byte, from int, final bool) (spans []span
 	}
 	st.spans = st.spans[:copy(st.spans, st.spans[n:])]
 	return s.spans, safe
+}
+
+// spanOf is what a finding of the detectors replaces.
+func spanOf(f *detect.Finding) span {
+	return span{from: f.From, start: f.Start, end: f.End, kind: f.Rule.Kind, open: f.Open, quote: f.Quote}
+}
+
+// insertKnown puts the secrets held that stand in b[from:] among the spans.
+func (s *scanner) insertKnown(b []byte, from int) {
+	for _, set := range s.m.sets {
+		s.known = set.FindFrom(s.known[:0], b, from)
+		for _, k := range s.known {
+			s.m.notes.hold(set.Name(k.Entry))
+			s.insert(span{from: k.Start, start: k.Start, end: k.End, kind: set.Name(k.Entry), value: set.Value(k.Entry)})
+		}
+	}
 }
 
 // shortBeginning is how many bytes of a secret's beginning say nothing of it: they may be shown when no more comes for a while, though the

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 	"time"
@@ -66,7 +67,16 @@ func options(file string) server.Options {
 	return server.Options{File: file, Version: versionText(), Log: os.Stderr, Now: time.Now, LookupEnv: os.LookupEnv}
 }
 
+// spare lets Go run one goroutine more at a time than there are processors. Else a goroutine that waits for the disk while another one runs makes Go's monitor
+// thread look after both every 20 µs, which takes a fifth of the time when there are two processors.
+func spare() {
+	if _, set := os.LookupEnv("GOMAXPROCS"); !set {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+	}
+}
+
 func serve(ctx context.Context, file string) error {
+	spare()
 	cfg, err := config.Load(file)
 	if err != nil {
 		return err
@@ -86,6 +96,7 @@ func serve(ctx context.Context, file string) error {
 }
 
 func demo(ctx context.Context, dataDir, listen string, asJSON bool) error {
+	spare()
 	opt := options("")
 	d, err := server.NewDemo(ctx, dataDir, listen, opt)
 	if err != nil {

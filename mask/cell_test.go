@@ -1,6 +1,7 @@
 package mask_test
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"strings"
@@ -272,5 +273,45 @@ func BenchmarkDirtyRow(b *testing.B) {
 				dst = out
 			}
 		}
+	}
+}
+
+// TestClearCellsStay takes what Clear says at its word, for cells with numbers in front of them as wires have them.
+func TestClearCellsStay(t *testing.T) {
+	m := masker(t)
+	c := m.Columns(columns("id", "note"))
+	calls := 0
+	for in := range textCases {
+		for cut := range len(in) {
+			v := []byte(in[cut:])
+			if bytes.ContainsAny(v, "\n\\") || v[0] == '{' || v[0] == '[' {
+				continue
+			}
+			_, change := c.Cell(nil, 0, v, nil)
+			for front := range 9 {
+				row := append(append(bytes.Repeat([]byte{0, 0, 0, byte(len(v))}, 3)[:front], v...), "\x00\x00\x00\x04done"...)
+				if c.Clear(row) && change != weir.Unchanged {
+					t.Fatalf("%q is called clear in %q", v, row)
+				}
+			}
+			if c.Clear(v) {
+				calls++
+			}
+		}
+	}
+	if calls == 0 {
+		t.Error("nothing was clear")
+	}
+	if !c.Clear([]byte("ordinary words of several rows")) {
+		t.Error("clear cells are not")
+	}
+	protected := []weir.Column{{Name: "a"}, {Name: "b", Protected: true}}
+	for name, cols := range map[string][]weir.Column{"a name": columns("password"), "protected": protected, "pairs": columns("name", "value"), "statements": {{Name: "query", Statement: true}}} {
+		if m.Columns(cols).Clear([]byte("ordinary words of several rows")) {
+			t.Errorf("%s: cells are called clear whatever they are called", name)
+		}
+	}
+	if withPersonal(t, m).Columns(columns("note")).Clear([]byte("ordinary words of several rows")) {
+		t.Error("personal data is not looked for")
 	}
 }

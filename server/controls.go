@@ -181,6 +181,9 @@ func (c *columnMask) Cell(dst []byte, col int, value []byte, t *weir.Tally) ([]b
 // Naming reports whether a column names others.
 func (c *columnMask) Naming(col int) bool { return c.at(c.last).Naming(col) }
 
+// Clear reports whether no part of b would be masked as a cell.
+func (c *columnMask) Clear(b []byte) bool { return c.at(-1).Clear(b) }
+
 // SetName tells what a naming column holds.
 func (c *columnMask) SetName(value []byte) { c.at(-1).SetName(value) }
 

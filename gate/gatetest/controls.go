@@ -268,5 +268,7 @@ func (c *canaryColumns) Cell(dst []byte, col int, value []byte, t *weir.Tally) (
 // Naming is false: no column names others.
 func (*canaryColumns) Naming(int) bool { return false }
 
+func (*canaryColumns) Clear([]byte) bool { return false }
+
 // SetName does nothing.
 func (*canaryColumns) SetName([]byte) {}

@@ -43,6 +43,7 @@ type codec struct {
 	late    []byte // notices that wait for the end of a message
 	whole   session.ColumnMask
 	layouts []*layout // of simple queries, the newest last
+	ahead   ahead
 	cell    []byte
 	scratch []byte
 }

@@ -21,6 +21,7 @@ const streamAbove = 512 << 10
 // Response masks the target's messages at the front of b.
 func (c *codec) Response(a *session.Answers, b []byte) (int, error) {
 	at := 0
+	c.ahead = ahead{}
 	for at < len(b) {
 		if c.drop > 0 {
 			n := min(c.drop, len(b)-at)

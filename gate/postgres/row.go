@@ -19,6 +19,7 @@ type layout struct {
 	names   []string
 	naming  []int  // columns that name those beside them
 	secret  []bool // the column says that its values are secrets, or one beside it may
+	plain   bool   // the mask may be asked about many rows at once
 	mask    session.ColumnMask
 	json    session.ColumnMask // of the JSON in jsonb
 }
@@ -72,10 +73,11 @@ func (c *codec) newLayout(a *session.Answers, desc []byte, formats []int16, boun
 			l.naming = append(l.naming, i)
 		}
 	}
-	l.secret = make([]bool, n)
+	l.secret, l.plain = make([]bool, n), true
 	for i := range columns {
 		_, change := l.mask.Cell(nil, i, []byte(opaque), nil)
 		l.secret[i] = change != weir.Unchanged || len(l.naming) > 0
+		l.plain = l.plain && !l.secret[i] && (l.classes[i] == classText || l.classes[i] == classTyped)
 	}
 	return l, nil
 }
@@ -236,9 +238,19 @@ func (c *codec) dataRow(a *session.Answers, b []byte, at, end int) error {
 		return errTarget
 	}
 	n := int(binary.BigEndian.Uint16(body))
+	if l.plain && n <= len(l.classes) && c.clearAhead(l, b, at, end) && c.ahead.passes(body[2:], n) {
+		return nil
+	}
 	if len(l.naming) > 0 && !c.nameRow(l, body) {
 		return errTarget
 	}
+	return c.cellByCell(a, l, b, at, end)
+}
+
+// cellByCell masks the cells of the row b[at:end], each by itself.
+func (c *codec) cellByCell(a *session.Answers, l *layout, b []byte, at, end int) error {
+	body := b[at+frameHeader : end]
+	n := int(binary.BigEndian.Uint16(body))
 	pos, copied := 2, 2 // of what is in the new row already
 	var dst []byte
 	from, changed := 0, false
@@ -282,6 +294,57 @@ func (c *codec) dataRow(a *session.Answers, b []byte, at, end int) error {
 		a.Resume(finish(append(dst, body[copied:]...), from), end)
 	}
 	return nil
+}
+
+// ahead is what is known of rows that come in one read.
+type ahead struct {
+	of       *layout
+	from, to int  // the part of what was read
+	clear    bool // no cell in it needs a look of its own, for what its text is
+	breaks   bool // there may be line ends or backslashes
+}
+
+// lookAhead is how many bytes of rows are looked at at once. One that touches makes all of them be looked at one by one.
+const lookAhead = 1 << 10
+
+// clearAhead reports whether the mask is sure to leave the row b[at:end] alone for what its text is.
+func (c *codec) clearAhead(l *layout, b []byte, at, end int) bool {
+	if h := &c.ahead; h.of != l || at < h.from || end > h.to {
+		*h = ahead{of: l, from: at, to: min(len(b), max(end, at+lookAhead))}
+		part := b[at:h.to]
+		if h.clear = l.mask.Clear(part); h.clear {
+			h.breaks = bytes.IndexByte(part, '\n') >= 0 || bytes.IndexByte(part, '\\') >= 0
+		}
+	}
+	return c.ahead.clear
+}
+
+// passes reports whether the n cells of a row are well formed and none is of the forms that are looked into: JSON, records, arrays, bytes in
+// hexadecimal, and lines.
+func (h *ahead) passes(cells []byte, n int) bool {
+	pos := 0
+	for range n {
+		if pos+4 > len(cells) {
+			return false
+		}
+		size := int(int32(binary.BigEndian.Uint32(cells[pos:]))) //nolint:gosec // two's complement on the wire
+		if pos += 4; size <= 0 {
+			continue
+		}
+		if size > len(cells)-pos {
+			return false
+		}
+		v := cells[pos : pos+size]
+		switch v[0] {
+		case '{', '[', '(', '\\':
+			return false
+		}
+		if h.breaks && (bytes.IndexByte(v, '\n') >= 0 || bytes.IndexByte(v, '\\') >= 0) {
+			return false
+		}
+		pos += size
+	}
+	return pos == len(cells)
 }
 
 // maskCell masks a cell. What is appended is never nil when it is Masked.

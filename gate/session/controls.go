@@ -107,6 +107,9 @@ type ColumnMask interface {
 	Cell(dst []byte, col int, value []byte, t *weir.Tally) ([]byte, weir.Change)
 	// Naming reports whether a column's values say what stands beside them, as variable_name does.
 	Naming(col int) bool
+	// Clear reports whether Cell would leave every cell alone that is part of b, but for those that begin with { or [ and those with a line end or a backslash
+	// in them. It says no where it cannot tell, and does not keep b.
+	Clear(b []byte) bool
 	// SetName tells, in front of a row, what one of its naming columns holds. Only needed where that column stands behind what it names.
 	SetName(value []byte)
 }

@@ -233,6 +233,14 @@ func (s *Set) FindFrom(dst []Span, b []byte, from int) []Span {
 	return dst[:first+s.merge(dst[first:])]
 }
 
+// FindWhole appends what stands in b in one piece, in no order and perhaps with overlap. It does not keep b.
+func (s *Set) FindWhole(dst []Span, b []byte) []Span {
+	if s.Len() == 0 {
+		return dst
+	}
+	return s.findPlain(dst, b)
+}
+
 // findPlain appends what stands in b in one piece, in no order.
 func (s *Set) findPlain(dst []Span, b []byte) []Span {
 	if s.long != nil {

@@ -103,7 +103,8 @@ type Journal struct {
 
 	mu         sync.Mutex // guards all below
 	active     *segment
-	off        int64 // end of the last entry in active
+	off        int64             // end of the last entry in active
+	head       [entryHeader]byte // of the entry that is being written
 	seq        uint64
 	chain      hash
 	count      uint64 // entries in active
@@ -233,10 +234,10 @@ func (j *Journal) usableLocked() error {
 // putLocked writes the entry at the end of the active segment; there is room. The payload goes first and the
 // header, which makes it an entry, after it.
 func (j *Journal) putLocked(kind Kind, at int64, payload []byte, sum *hash, crc uint32) (Position, error) {
-	var head [entryHeader]byte
-	putEntryHeader(&head, kind, j.seq+1, at, len(payload), crc)
+	head := &j.head
+	putEntryHeader(head, kind, j.seq+1, at, len(payload), crc)
 	dst := j.active.mem[j.off : j.off+int64(entryHeader+len(payload))]
-	if err := copyEntry(dst, &head, payload); err != nil {
+	if err := copyEntry(dst, head, payload); err != nil {
 		j.broken = err
 		return Position{}, err
 	}
@@ -244,7 +245,7 @@ func (j *Journal) putLocked(kind Kind, at int64, payload []byte, sum *hash, crc 
 	j.off += int64(len(dst))
 	j.seq++
 	j.count++
-	j.chain = nextChain(&j.chain, &head, sum)
+	j.chain = nextChain(&j.chain, head, sum)
 	return pos, nil
 }
 

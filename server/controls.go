@@ -148,6 +148,9 @@ func (s *sessionMask) Stream(w session.Writer, shape weir.Shape, t *weir.Tally) 
 	return s.current().Stream(w, shape, t)
 }
 
+// Version is the masker in force.
+func (s *sessionMask) Version() any { return s.current() }
+
 // Columns prepares for the rows of a result.
 func (s *sessionMask) Columns(columns []weir.Column) session.ColumnMask {
 	return &columnMask{s: s, columns: slices.Clone(columns)}

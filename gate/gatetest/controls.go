@@ -239,6 +239,9 @@ func (c *canaryWriter) pass(n int) error {
 	return err
 }
 
+// Version is always the same.
+func (canaryMask) Version() any { return canaryMask{} }
+
 // Columns masks cells that hold the canary, and all of protected columns.
 func (canaryMask) Columns(columns []weir.Column) session.ColumnMask {
 	return &canaryColumns{columns: columns}

@@ -168,7 +168,11 @@ func (c *codec) query(r *session.Requests, frame, body []byte) error {
 
 // holding tells the client that its statement waits.
 func (c *codec) holding(r *session.Requests) func(weir.RequestID) {
-	return func(id weir.RequestID) {
+	if c.held != nil && c.heldBy == r {
+		return c.held
+	}
+	c.heldBy = r
+	c.held = func(id weir.RequestID) {
 		message, detail, hint := c.o.HeldNotice(id)
 		notice := appendNotice(nil, message, detail, hint)
 		if c.big != nil {
@@ -177,6 +181,7 @@ func (c *codec) holding(r *session.Requests) func(weir.RequestID) {
 		}
 		r.Reply(notice)
 	}
+	return c.held
 }
 
 // parse is Parse: the statement is decided on when it comes, and again when it is bound.
@@ -212,7 +217,8 @@ func (c *codec) parse(r *session.Requests, frame, body []byte) error {
 	if old := st.old; old != nil {
 		old.old = nil // one step back is all that is ever needed
 		if old.text == text {
-			st.layout = old.layout
+			st.text = old.text // one string for both
+			st.layout, st.named, st.params = old.layout, old.named, old.params
 		}
 	}
 	c.statements[name] = st

@@ -150,6 +150,8 @@ func (m maskFor) Stream(w session.Writer, shape weir.Shape, t *weir.Tally) (weir
 
 func (m maskFor) Columns(c []weir.Column) session.ColumnMask { return m.m.Columns(c) }
 
+func (m maskFor) Version() any { return m.m }
+
 // masked is gatetest's controls with the real masker and recorder.
 type masked struct {
 	*gatetest.Controls

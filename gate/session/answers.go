@@ -57,7 +57,7 @@ func (a *Answers) End(x *Exchange, at int, err error) {
 		x.last, a.held = a.last, nil
 	}
 	if a.err == nil {
-		a.err = x.end(err)
+		a.err = x.endBy(err, a.p)
 	}
 }
 
@@ -142,7 +142,7 @@ func (a *Answers) cut(at int) {
 		return
 	}
 	keep := part[:min(len(part), a.p.s.info.Resource.RecordCap)]
-	a.err = a.p.s.record(a.p.ctx, &weir.Record{Kind: weir.RecordAnswerBody, Data: keep})
+	a.err = a.p.record(&weir.Record{Kind: weir.RecordAnswerBody, Data: keep})
 }
 
 // release records the segment that is held.
@@ -152,7 +152,7 @@ func (a *Answers) release() {
 	}
 	x := a.held
 	a.held = nil
-	a.err = x.keep(a.last)
+	a.err = x.keep(a.last, a.p)
 }
 
 // finish records the rest and returns what the client gets.
@@ -171,14 +171,14 @@ func (a *Answers) finish(n int) ([]byte, error) {
 }
 
 // keep records masked bytes of an answer up to the cap.
-func (x *Exchange) keep(p []byte) error {
+func (x *Exchange) keep(b []byte, p *pump) error {
 	if err := x.alive(); err != nil {
 		return err
 	}
-	if p = x.count(p); len(p) == 0 {
+	if b = x.count(b); len(b) == 0 {
 		return nil
 	}
-	return x.s.record(x.ctx, &weir.Record{Exchange: x.n, Kind: weir.RecordAnswerBody, Data: p})
+	return p.record(&weir.Record{Exchange: x.n, Kind: weir.RecordAnswerBody, Data: b})
 }
 
 // count counts bytes of an answer and returns what of them is to be recorded.

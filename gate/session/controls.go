@@ -98,6 +98,8 @@ type Mask interface {
 	Stream(w Writer, shape weir.Shape, t *weir.Tally) (weir.MaskWriter, error)
 	// Columns prepares to mask the rows of one result. The value is not for concurrent use.
 	Columns(columns []weir.Column) ColumnMask
+	// Version changes, at the latest, when Value begins to mask more than before: what became of a text under an equal version stands. nil is equal to none.
+	Version() any
 }
 
 // ColumnMask masks the cells of one result.

@@ -316,4 +316,6 @@ func TestTheRecordStopsAtTheCapAndSaysSo(t *testing.T) {
 	}
 }
 
+func (brokenMask) Version() any { panic("bug") }
+
 func (brokenMask) Columns([]weir.Column) session.ColumnMask { panic("bug") }

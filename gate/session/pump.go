@@ -32,11 +32,12 @@ type pump struct {
 	stepping atomic.Bool // requests are being taken
 	ends     [2]error    // why the client's and the target's side came to an end before goroutines drive it
 
-	requests Requests    // of the goroutine that carries requests
-	attrs    []weir.Attr // its scratch
-	cutOff   bool        // part of a request was read
+	requests Requests // of the goroutine that carries requests
+	cutOff   bool     // part of a request was read
 
-	mu      sync.Mutex // guards the codec and all below; taken before out
+	mu      sync.Mutex  // guards the codec and all below; taken before out
+	attrs   []weir.Attr // scratch of what is being recorded
+	entry   weir.Record // that
 	answers Answers
 	moved   sync.Cond // answers passed, or the session ended
 	waiting int
@@ -45,6 +46,14 @@ type pump struct {
 	calm    bool // both goroutines are to stop, and a loop drives it
 
 	out sync.Mutex // guards writes to the client
+}
+
+// record records what is in r, which needs no memory of its own. The pump is locked.
+func (p *pump) record(r *weir.Record) error {
+	p.entry = *r
+	err := p.s.record(p.ctx, &p.entry)
+	p.entry = weir.Record{} // it must not keep the read buffer
+	return err
 }
 
 // lastWords is how long a client may take to read why its session ended.

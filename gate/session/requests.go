@@ -18,6 +18,15 @@ type Requests struct {
 	run   []byte // frames of the read buffer that go to the target as they are
 	batch []byte // copies that go before run
 	reply []byte // the gateway's own words to the client
+	mask  masking
+}
+
+// text masks a command's text, as Session.maskCommand does.
+func (r *Requests) text(cmd *weir.Command) (string, error) {
+	if cmd.Literals {
+		return r.p.s.maskCommand(cmd)
+	}
+	return r.mask.text(r.p.s, &r.mask.texts, "", cmd.Text)
 }
 
 // Ask asks for permission for one command, as Session.Ask does. While it is held, Response may be called, and what was forwarded
@@ -26,7 +35,7 @@ func (r *Requests) Ask(cmd *weir.Command) (*Exchange, *weir.Denied) {
 	p := r.p
 	s := p.s
 	n := s.exchanges.Add(1)
-	text, err := s.maskCommand(cmd)
+	text, err := r.text(cmd)
 	if err != nil {
 		return nil, s.refuse(p.ctx, n, "[unmaskable]", weir.Verdict{}, err)
 	}
@@ -60,7 +69,7 @@ func (r *Requests) Ask(cmd *weir.Command) (*Exchange, *weir.Denied) {
 func (r *Requests) Prepare(cmd *weir.Command) *weir.Denied {
 	s, ctx := r.p.s, r.p.ctx
 	n := s.exchanges.Add(1)
-	text, err := s.maskCommand(cmd)
+	text, err := r.text(cmd)
 	if err != nil {
 		return s.refuse(ctx, n, "[unmaskable]", weir.Verdict{}, err)
 	}
@@ -81,7 +90,7 @@ func (r *Requests) Prepare(cmd *weir.Command) *weir.Denied {
 func (r *Requests) record(n uint64, cmd *weir.Command, text string, v *weir.Verdict, grant *weir.Grant, more weir.Attr) error {
 	attrs := appendVerdict(r.p.attrs[:0], cmd, v, grant)
 	if cmd.Fingerprint != "" {
-		value, err := r.p.s.maskText("", cmd.Fingerprint)
+		value, err := r.mask.text(r.p.s, &r.mask.fingerprints, "", cmd.Fingerprint)
 		if err != nil {
 			return err
 		}
@@ -91,7 +100,7 @@ func (r *Requests) record(n uint64, cmd *weir.Command, text string, v *weir.Verd
 		attrs = append(attrs, more)
 	}
 	for _, a := range cmd.Attrs {
-		value, err := r.p.s.maskText(a.Name, a.Value)
+		value, err := r.mask.text(r.p.s, nil, a.Name, a.Value)
 		if err != nil {
 			return err
 		}
@@ -102,7 +111,7 @@ func (r *Requests) record(n uint64, cmd *weir.Command, text string, v *weir.Verd
 		attrs = append(attrs, weir.Attr{Name: name, Value: value})
 	}
 	r.p.attrs = attrs
-	return r.p.s.record(r.p.ctx, &weir.Record{Exchange: n, Kind: weir.RecordCommand, Text: text, Attrs: attrs})
+	return r.p.record(&weir.Record{Exchange: n, Kind: weir.RecordCommand, Text: text, Attrs: attrs})
 }
 
 // Refuse records and audits a refusal of the engine's own.

@@ -168,6 +168,8 @@ type realMask struct{ *mask.Masker }
 
 func (m realMask) Columns(c []weir.Column) session.ColumnMask { return m.Masker.Columns(c) }
 
+func (m realMask) Version() any { return m.Masker }
+
 func newMask(t testing.TB) realMask {
 	t.Helper()
 	e, err := mask.New(mask.Config{Key: []byte("0123456789abcdef0123")})

@@ -516,21 +516,23 @@ func (k *copying) encode(dst, value []byte) []byte {
 		}
 		return append(dst, k.quote)
 	}
-	for _, b := range value {
+	done := 0
+	for i, b := range value {
 		if b > '\r' && b != '\\' && b != k.delim {
-			dst = append(dst, b)
 			continue
 		}
-		switch i := strings.IndexByte("\b\f\n\r\t\v", b); {
-		case i >= 0:
-			dst = append(dst, '\\', "bfnrtv"[i])
+		dst = append(dst, value[done:i]...)
+		done = i + 1
+		switch n := strings.IndexByte("\b\f\n\r\t\v", b); {
+		case n >= 0:
+			dst = append(dst, '\\', "bfnrtv"[n])
 		case b == '\\' || b == k.delim:
 			dst = append(dst, '\\', b)
 		default:
 			dst = append(dst, b)
 		}
 	}
-	return dst
+	return append(dst, value[done:]...)
 }
 
 // copySignature begins a binary copy; flags, and an extension with its length, follow.

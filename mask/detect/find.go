@@ -11,8 +11,10 @@ import (
 // finding, now or later, begins between the last one returned and safe, and none reaches behind safe
 // unless it is open; call again with what begins at safe. It does not keep b.
 func (s *Set) Find(dst []Finding, b []byte, from int, final bool) (found []Finding, safe int) {
-	var st State
-	return s.FindNext(&st, dst, b, from, final)
+	f := s.finder(b, from, final)
+	f.out, f.plain = dst, from
+	f.find(from)
+	return f.out, max(f.safe, from)
 }
 
 // FindNext is Find for a text that comes in parts: st carries from one to the next what the text has said about itself.

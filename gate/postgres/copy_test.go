@@ -1,0 +1,27 @@
+package postgres
+
+import (
+	"math/rand/v2"
+	"testing"
+)
+
+// TestCopyCells encodes cells and reads them again.
+func TestCopyCells(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	alphabet := []byte("ab\\\t\n\r\b\f\v|,\"'\x00\x01\x0e\xff ")
+	for _, k := range []*copying{{delim: '\t'}, {delim: '|'}, {csv: true, delim: ',', quote: '"', escape: '"'}, {csv: true, delim: ';', quote: '\'', escape: '\\'}} {
+		for range 20000 {
+			v := make([]byte, r.IntN(12))
+			for i := range v {
+				v[i] = alphabet[r.IntN(len(alphabet))]
+			}
+			cell := k.encode([]byte("x"), v)[1:]
+			if got := k.decode(cell); string(got) != string(v) {
+				t.Fatalf("csv %v, delimiter %q: %q became %q and then %q", k.csv, k.delim, v, cell, got)
+			}
+			if k.split(cell); len(k.spans) != 1 {
+				t.Fatalf("csv %v, delimiter %q: %q is %d cells", k.csv, k.delim, cell, len(k.spans))
+			}
+		}
+	}
+}

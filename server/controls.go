@@ -39,7 +39,7 @@ func (m *maskers) Open(_ context.Context, info *weir.SessionInfo, shown secret.S
 	return &sessionMask{now: m.now, own: own, resource: info.Resource.Name}, nil
 }
 
-// presented is what the sessions that were begun with one secret look for. They share it: all its spellings take some 100 KB.
+// presented is what the sessions that were begun with one secret look for. They share it: all its spellings take some 10 KB.
 func (m *maskers) presented(shown secret.String) (*presented, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -118,11 +118,7 @@ func (s *sessionMask) current() *mask.Masker {
 	return m.masker
 }
 
-// maxJoined is how many secrets are at most joined with the one a client presented. That takes about 100 µs for each, once a session; text
-// is then read for all of them at once.
-const maxJoined = 32
-
-// with are what a session looks for, together with what the gateway holds. If they cannot be joined they are searched one after the other.
+// with are what a session looks for, together with what the gateway holds: in one pass, unless that is very much.
 func (p *presented) with(g *generation) []*known.Set {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -130,10 +126,8 @@ func (p *presented) with(g *generation) []*known.Set {
 		return p.sets
 	}
 	p.of, p.sets = g, []*known.Set{g.known, p.own}
-	if p.own.Len() > 0 && g.known.Len() > 0 && len(g.held) <= maxJoined {
-		if joined, err := known.Join(g.known, p.own); err == nil {
-			p.sets = []*known.Set{joined}
-		}
+	if joined, ok := known.Join(g.known, p.own); ok {
+		p.sets = []*known.Set{joined}
 	}
 	return p.sets
 }

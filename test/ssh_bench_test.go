@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"weir/service"
 )
 
 // TestBenchSSH measures files, commands, terminals and idle sessions direct, through OpenSSH's ProxyJump and through Weir, in one run.
@@ -96,21 +98,37 @@ func TestBenchSSH(t *testing.T) {
 	t.Log("\n" + table.String())
 }
 
-// TestBenchSSHIdle measures what sessions cost the gateway while nobody types: 500 connections, each with a terminal at a real server. The aim is 200 KB.
+// TestBenchSSHIdle measures what sessions cost the gateway while nobody types: 500 connections, each with a terminal at a real server, all by one access
+// key and each by its own. The aim is 200 KB.
 func TestBenchSSHIdle(t *testing.T) {
 	if os.Getenv("WEIR_BENCH") == "" {
 		t.Skip("make bench runs it")
 	}
 	const n = 500
-	g := sshStart(t, nil, "")
-	t.Logf("an idle session with a terminal open takes %d KB of %d", g.idle(t, n), n)
+	for _, c := range []struct {
+		name string
+		own  bool
+	}{{"one access key", false}, {"an access key each", true}} {
+		t.Run(c.name, func(t *testing.T) {
+			g := sshStart(t, nil, "")
+			keys := make([]*service.Access, n)
+			for i := range keys {
+				keys[i] = &g.key
+				if c.own {
+					key := g.access(t, "web-1", "alice")
+					keys[i] = &key
+				}
+			}
+			t.Logf("%s: an idle session with a terminal open takes %d KB of %d", c.name, g.idle(t, keys), n)
+		})
+	}
 }
 
-// idle opens n sessions with a terminal and returns by how much each grew the gateway, in KB.
-func (g *sshGateway) idle(t *testing.T, n int) int {
+// idle opens a session with a terminal by each key and returns by how much each grew the gateway, in KB.
+func (g *sshGateway) idle(t *testing.T, keys []*service.Access) int {
 	t.Helper()
-	open := func() {
-		s, err := g.dial(t, &g.key).NewSession()
+	open := func(key *service.Access) {
+		s, err := g.dial(t, key).NewSession()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -122,13 +140,13 @@ func (g *sshGateway) idle(t *testing.T, n int) int {
 		}
 	}
 	for range 20 {
-		open()
+		open(&g.key)
 	}
 	time.Sleep(time.Second)
 	before := g.rss(t)
-	for range n {
-		open()
+	for _, key := range keys {
+		open(key)
 	}
 	time.Sleep(3 * time.Second)
-	return (g.rss(t) - before) / n
+	return (g.rss(t) - before) / len(keys)
 }

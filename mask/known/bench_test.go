@@ -176,3 +176,49 @@ func BenchmarkBuild(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkJoin looks for what a gateway holds and the secret of one session.
+func BenchmarkJoin(b *testing.B) {
+	own, _, err := known.Build([]known.Entry{{Name: "own", Value: []byte("weir_X0LqIRI7x6sHftMQYaNGXjdz69zlRomW2mVbA3")}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	all := sets(b)
+	for _, name := range setNames {
+		b.Run(name, func(b *testing.B) {
+			s := join(b, all[name], own)
+			t := text(140_000)
+			var dst []known.Span
+			perCPU(b, len(t), func() { dst = s.Find(dst[:0], t) })
+		})
+		b.Run(name+"/writes", func(b *testing.B) {
+			s := join(b, all[name], own)
+			t := text(140_000)
+			var dst []known.Span
+			perCPU(b, len(t), func() {
+				for from, to := 0, 0; to < len(t); to += 1400 {
+					dst = s.Find(dst[:0], t[from:to+1400])
+					from += s.Hold(t[from : to+1400])
+				}
+			})
+		})
+		b.Run(name+"/cells", func(b *testing.B) {
+			s := join(b, all[name], own)
+			t := text(140_000)
+			var dst []known.Span
+			perCPU(b, len(t), func() {
+				for i := 0; i+20 <= len(t); i += 20 {
+					dst = s.Find(dst[:0], t[i:i+20])
+				}
+			})
+		})
+	}
+}
+
+func join(b *testing.B, x, y *known.Set) *known.Set {
+	s, ok := known.Join(x, y)
+	if !ok {
+		b.Skip("too large to be joined")
+	}
+	return s
+}

@@ -42,6 +42,23 @@ func FuzzNoSpellingSurvives(f *testing.F) {
 		if got := stream(s, text, func(int) int { return 1 + r.IntN(most) }); !slices.Equal(got, whole) {
 			t.Fatalf("%v in a stream, %v at once: %q", got, whole, text)
 		}
+		a, _, errA := known.Build([]known.Entry{{Name: "one", Value: one}})
+		b, _, errB := known.Build([]known.Entry{{Name: "two", Value: two}})
+		joined, ok := known.Join(a, b)
+		if errA != nil || errB != nil || !ok {
+			t.Fatal(errA, errB, ok)
+		}
+		if got := joined.Find(nil, text); !slices.Equal(got, whole) {
+			t.Fatalf("%v joined, %v in one set: %q", got, whole, text)
+		}
+		if got := stream(joined, text, func(int) int { return 1 + r.IntN(most) }); !slices.Equal(got, whole) {
+			t.Fatalf("%v joined in a stream, %v at once: %q", got, whole, text)
+		}
+		for range 10 {
+			if cut := r.IntN(len(text) + 1); joined.Hold(text[:cut]) != s.Hold(text[:cut]) {
+				t.Fatalf("%q is held from %d joined, from %d in one set", text[:cut], joined.Hold(text[:cut]), s.Hold(text[:cut]))
+			}
+		}
 		covered := make([]bool, len(text)+1)
 		for i, sp := range whole {
 			if i > 0 && whole[i-1].End > sp.Start || sp.Start >= sp.End {

@@ -3,25 +3,39 @@ package known
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 )
 
 // beginnings tells quickly that no pattern begins with some bytes.
 type beginnings struct {
 	one  [4]uint64
-	two  []uint64 // bitmap over two bytes
+	two  []uint64 // bitmap over two bytes, or nil
+	few  []uint16 // two bytes, ascending, where there are not many
 	more []uint64 // bitmap over a hash of three bytes, and two of four
 	// shift makes a 64-bit hash an entry of more.
 	shift uint8
 }
 
+// maxFew is how many patterns there are at most where their first bytes are kept in a list: a bitmap takes 8 KB, which is much for one secret.
+const maxFew = 1 << 10
+
 func newBeginnings(s *Set) beginnings {
-	g := beginnings{two: make([]uint64, 1<<10)}
+	var g beginnings
+	if len(s.patterns) > maxFew {
+		g.two = make([]uint64, 1<<10)
+	} else {
+		g.few = make([]uint16, 0, len(s.patterns))
+	}
 	g.more, g.shift = table[uint64](max(6, log2(64*len(s.patterns)+64)), 6, 24)
 	g.shift -= 6 // bits are counted here, not words
 	for i := range s.patterns {
 		w := binary.LittleEndian.Uint32(s.bytes(&s.patterns[i]))
 		g.one[w>>6&3] |= 1 << (w & 63)
-		g.two[uint16(w)>>6] |= 1 << (w & 63)
+		if g.two != nil {
+			g.two[uint16(w)>>6] |= 1 << (w & 63)
+		} else if two := bits.ReverseBytes16(uint16(w)); len(g.few) == 0 || g.few[len(g.few)-1] != two {
+			g.few = append(g.few, two) // in the patterns' order
+		}
 		for _, h := range [3]uint64{g.hash3(w), g.hash4(w), g.again(w)} {
 			g.more[h>>6] |= 1 << (h & 63)
 		}
@@ -48,6 +62,10 @@ func (g *beginnings) may(b []byte) bool {
 	case len(b) == 3:
 		h = g.hash3(uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16)
 	case len(b) == 2:
+		if g.two == nil {
+			_, found := slices.BinarySearch(g.few, uint16(b[0])<<8|uint16(b[1]))
+			return found
+		}
 		w := uint16(b[0]) | uint16(b[1])<<8
 		return g.two[w>>6]>>(w&63)&1 != 0
 	default:
@@ -62,7 +80,7 @@ func (s *Set) Hold(b []byte) int { return s.HoldFrom(b, 0) }
 
 // HoldFrom is Hold in b[from:]; see FindFrom. What it returns is a place in b, not before from.
 func (s *Set) HoldFrom(b []byte, from int) int {
-	if s.Len() == 0 {
+	if s.empty() {
 		return len(b)
 	}
 	return min(from+s.holdPlain(b[from:]), s.holdWrapped(b, from))
@@ -76,10 +94,18 @@ func (s *Set) holdPlain(b []byte) int {
 			if !x.has(w) {
 				continue
 			}
-			if start := s.goesOn(x, b, i, w); start >= 0 {
+			if start := s.goesOn(x, b, i, w); start < len(b) {
 				return start
 			}
 		}
+	}
+	return s.holdEnd(b)
+}
+
+// holdEnd returns where the longest suffix of b begins that is a proper prefix of a pattern, and too short to have a window.
+func (s *Set) holdEnd(b []byte) int {
+	if s.first != nil {
+		return min(s.first.holdEnd(b), s.second.holdEnd(b))
 	}
 	for i := max(0, len(b)-longPattern+1); i < len(b); i++ {
 		if tail := b[i:]; s.beginnings.may(tail) && (len(tail) < 3 || s.begins(0, len(s.patterns), tail)) {
@@ -89,8 +115,17 @@ func (s *Set) holdPlain(b []byte) int {
 	return len(b)
 }
 
-// goesOn returns the first place at which a pattern begins that has w at b[i:] and goes on behind b, or -1.
+// goesOn returns the first place at which a pattern begins that has w at b[i:] and goes on behind b, or len(b).
 func (s *Set) goesOn(x *index, b []byte, i int, w uint64) int {
+	if s.first != nil {
+		first := len(b)
+		for _, part := range s.parts() {
+			if x := part.of(x.width); x != nil && x.has(w) {
+				first = min(first, part.goesOn(x, b, i, w))
+			}
+		}
+		return first
+	}
 	at := looked{at: -2}
 	for m := x.masks[x.maskAt(w)]; m != 0; {
 		offset := bits.Len8(m) - 1
@@ -103,5 +138,5 @@ func (s *Set) goesOn(x *index, b []byte, i int, w uint64) int {
 			return start
 		}
 	}
-	return -1
+	return len(b)
 }

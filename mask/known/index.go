@@ -22,8 +22,9 @@ type index struct {
 
 	// filter has three bits for each window, all in the word that a hash of the window names: the cache that holds a small filter
 	// is worth more than the second look.
-	filter []uint64
-	shift  uint8
+	filter  []uint64
+	shift   uint8
+	windows int // about how many are in it
 	// masks says, by another hash of the window, at which offsets in patterns it stands.
 	masks     []uint8
 	maskShift uint8
@@ -68,7 +69,7 @@ func newIndex(s *Set, width, head int, chosen func(p *pattern) bool) *index {
 			windows += width + 1<<8*max(0, 2*width-1-int(p.size))
 		}
 	}
-	x.filter, x.shift = table[uint64](max(7, log2(16*windows), min(log2(64*windows), roomy)), 6, 26)
+	x.size(windows)
 	x.masks, x.maskShift = table[uint8](log2(2*windows), 0, 24)
 	x.slots, x.slotShift = table[int32](log2(2*len(x.groups)), 0, 30)
 	for n, g := range x.groups {
@@ -103,11 +104,19 @@ func (x *index) fold() {
 		x.filter = x.filter[:n]
 		x.shift++
 	}
-	x.filter = slices.Clip(slices.Clone(x.filter))
+	if len(x.filter) < cap(x.filter) {
+		x.filter = slices.Clip(slices.Clone(x.filter))
+	}
 }
 
 // sparse is one bit set in how many lets the filter be halved.
 const sparse = 12
+
+// size makes the filter, for about so many windows.
+func (x *index) size(windows int) {
+	x.windows = windows
+	x.filter, x.shift = table[uint64](max(7, log2(16*windows), min(log2(64*windows), roomy)), 6, 26)
+}
 
 // put puts in the windows of a pattern; the last may go one byte beyond.
 func (x *index) put(text []byte) {
@@ -125,7 +134,9 @@ func (x *index) put(text []byte) {
 func (x *index) putWindow(w uint64, offset int) {
 	h := w * mix
 	x.filter[h>>(x.shift&63)] |= bitsTable[h>>bitsShift%uint64(len(bitsTable))]
-	x.masks[x.maskAt(w)] |= 1 << offset
+	if len(x.masks) > 0 {
+		x.masks[x.maskAt(w)] |= 1 << offset
+	}
 }
 
 // table makes a table for 1<<n entries of a bit, with 1<<unit of them in an element, and the shift that makes a 64-bit hash the place of an element.
@@ -137,7 +148,7 @@ func table[E uint8 | int32 | uint64](n, unit, most int) ([]E, uint8) {
 func log2(n int) int { return bits.Len(uint(n - 1)) }
 
 func (x *index) load(b []byte) uint64 {
-	if x.width == 8 {
+	if x.width == longWidth {
 		return binary.LittleEndian.Uint64(b)
 	}
 	return uint64(binary.LittleEndian.Uint32(b))
@@ -224,6 +235,9 @@ func (x *index) has(w uint64) bool {
 func (s *Set) probe(dst []Span, x *index, b []byte, i int, w uint64) []Span {
 	if !x.has(w) {
 		return dst
+	}
+	if s.first != nil {
+		return s.probeParts(dst, x.width, b, i, w)
 	}
 	at := looked{at: -2}
 	for m := x.masks[x.maskAt(w)]; m != 0; {

@@ -34,6 +34,8 @@ const (
 	maxPattern = 4 << 10
 	// longPattern is the length from which a pattern is found by windows of eight bytes at every eighth.
 	longPattern = 15
+	longWidth   = 8
+	shortWidth  = 4
 	// maxText is the most that the spellings of all secrets may take, in bytes.
 	maxText = 1 << 31
 )
@@ -60,6 +62,8 @@ type pattern struct {
 	parent   int32 // the longest other pattern that this one begins with, or -1
 }
 
+func (p *pattern) isLong() bool { return p.size >= longPattern }
+
 // Set is what is searched for. A nil Set finds nothing.
 type Set struct {
 	entries  []Entry
@@ -72,6 +76,9 @@ type Set struct {
 
 	beginnings beginnings
 	views      sync.Pool // of *view
+
+	// What was joined, or nil. A joined set has maxLen, filters and views besides, and nothing else.
+	first, second *Set
 }
 
 // Build makes a Set. A secret shorter than MinLength or longer than MaxLength is an error that names it.
@@ -98,18 +105,6 @@ func Build(entries []Entry) (*Set, []Warning, error) {
 	return s, warnings, nil
 }
 
-// Join makes one Set of several, to be searched for in one pass. The entries keep their order, and those of later sets
-// come behind those of earlier ones. It takes as long as building them; nil sets are left out.
-func Join(sets ...*Set) (*Set, error) {
-	s := &Set{}
-	for _, o := range sets {
-		if o != nil {
-			s.entries = append(s.entries, o.entries...)
-		}
-	}
-	return s, s.build()
-}
-
 func (s *Set) build() error {
 	sp := speller{seen: map[string]struct{}{}}
 	size := 0
@@ -126,8 +121,8 @@ func (s *Set) build() error {
 		}
 	}
 	s.sort()
-	s.long = newIndex(s, 8, longPattern, func(p *pattern) bool { return p.size >= longPattern })
-	s.short = newIndex(s, 4, min(7, s.shortest()), func(p *pattern) bool { return p.size < longPattern })
+	s.long = newIndex(s, longWidth, longPattern, (*pattern).isLong)
+	s.short = newIndex(s, shortWidth, min(7, s.shortest()), func(p *pattern) bool { return !p.isLong() })
 	s.beginnings = newBeginnings(s)
 	return nil
 }
@@ -191,19 +186,24 @@ func (s *Set) shortest() int {
 	return n
 }
 
+func (s *Set) empty() bool { return s == nil || s.maxLen == 0 }
+
 // Len is the number of patterns searched for.
 func (s *Set) Len() int {
-	if s == nil {
+	switch {
+	case s == nil:
 		return 0
+	case s.first != nil:
+		return s.first.Len() + s.second.Len()
 	}
 	return len(s.patterns)
 }
 
 // Name is what the entry is called.
-func (s *Set) Name(entry int) string { return s.entries[entry].Name }
+func (s *Set) Name(entry int) string { return s.entry(entry).Name }
 
 // Value is the secret itself, for fingerprints. The caller must neither change nor show it.
-func (s *Set) Value(entry int) []byte { return s.entries[entry].Value }
+func (s *Set) Value(entry int) []byte { return s.entry(entry).Value }
 
 // MaxPattern is the length of the longest pattern, in bytes.
 func (s *Set) MaxPattern() int {
@@ -220,7 +220,7 @@ func (s *Set) Find(dst []Span, b []byte) []Span { return s.FindFrom(dst, b, 0) }
 // FindFrom is Find in b[from:]. What stands before is only looked at to tell whether a line is a wrapped one: Context bytes are enough. The
 // places of the spans are places in b.
 func (s *Set) FindFrom(dst []Span, b []byte, from int) []Span {
-	if s.Len() == 0 {
+	if s.empty() {
 		return dst
 	}
 	first := len(dst)

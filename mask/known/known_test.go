@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/url"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -160,9 +161,10 @@ func TestLongSecretsAreFoundInPieces(t *testing.T) {
 
 func TestJoin(t *testing.T) {
 	a, b := build(t, "CANARY-of-the-first", "CANARY-shared-one"), build(t, "CANARY-of-the-second", "CANARY-shared-one")
-	s, err := known.Join(a, nil, b)
-	if err != nil {
-		t.Fatal(err)
+	a, _ = known.Join(a, nil)
+	s, ok := known.Join(a, b)
+	if !ok {
+		t.Fatal("sets of two secrets are not joined")
 	}
 	var got []string
 	for _, sp := range s.Find(nil, []byte("CANARY-of-the-second CANARY-shared-one CANARY-of-the-first")) {
@@ -171,8 +173,27 @@ func TestJoin(t *testing.T) {
 	if want := "2secret-0CANARY-of-the-second 1secret-1CANARY-shared-one 0secret-0CANARY-of-the-first"; strings.ReplaceAll(strings.Join(got, "|"), " ", "") != strings.ReplaceAll(want, " ", "|") {
 		t.Errorf("%q", got)
 	}
-	if none, err := known.Join(nil, nil); err != nil || none.Len() != 0 || none.Find(nil, []byte("x")) != nil || none.Hold([]byte("x")) != 1 {
-		t.Errorf("%v: a set of nothing finds something", err)
+	if none, _ := known.Join(nil, nil); none.Len() != 0 || none.Find(nil, []byte("x")) != nil || none.Hold([]byte("x")) != 1 {
+		t.Error("a set of nothing finds something")
+	}
+}
+
+// TestJoinedSetsShare: what many sessions add to what is held must be small, and not grow with that.
+func TestJoinedSetsShare(t *testing.T) {
+	held, own := build(t, string(text(4000)), "CANARY-of-the-gateway"), build(t, "CANARY-of-a-session-of-40-bytes-0123456789")
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	s, ok := known.Join(held, own)
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; !ok || took > 16<<10 || s.Len() != held.Len()+own.Len() {
+		t.Errorf("joining %d patterns and %d took %d bytes", held.Len(), own.Len(), took)
+	}
+	many, _, err := known.Build(secrets(100, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := known.Join(many, own); ok {
+		t.Error("a set that needs a large filter was joined")
 	}
 }
 

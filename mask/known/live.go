@@ -27,8 +27,11 @@ func (l *Live) Add(entries ...Entry) (warnings []Warning, err error) {
 	if err != nil || len(added.entries) == 0 {
 		return warnings, err
 	}
-	s, err := Join(l.now.Load(), added)
-	if err != nil {
+	s := &Set{entries: added.entries}
+	if before := l.now.Load(); before != nil {
+		s.entries = slices.Concat(before.entries, added.entries)
+	}
+	if err := s.build(); err != nil {
 		return nil, err
 	}
 	l.now.Store(s)

@@ -11,7 +11,7 @@ import (
 // found it, which is not said. It takes less time than asking one set after another. Nil sets find nothing. It does not keep b.
 func FindAll(dst []Span, sets []*Set, b []byte) []Span {
 	first := len(dst)
-	if !slices.ContainsFunc(sets, func(s *Set) bool { return s.Len() > 0 }) {
+	if !slices.ContainsFunc(sets, func(s *Set) bool { return !s.empty() }) {
 		return dst
 	}
 	for rest := sets; len(rest) > 0; {
@@ -89,7 +89,7 @@ func findWrapped(dst []Span, sets []*Set, b []byte, from int) []Span {
 func findChains(dst []Span, sets []*Set, b []byte, from int, next breaker) (found []Span, end int) {
 	end = from
 	for _, s := range sets {
-		if s.Len() > 0 {
+		if !s.empty() {
 			dst, end = s.findChain(dst, b, from, next)
 		}
 	}

@@ -179,6 +179,9 @@ func TestSSHX11IsRefused(t *testing.T) {
 	if ok || err != nil {
 		t.Errorf("x11-req: %v %v", ok, err)
 	}
+	if !strings.Contains(g.weir(t, "audit", "export"), "X11 as "+g.target.user+": request x11-req") {
+		t.Error("the refusal is not audited")
+	}
 	g.sweepSSH(t)
 }
 
@@ -207,6 +210,9 @@ func TestSSHAgentForwardingIsRefused(t *testing.T) {
 	}
 	if out, err := s.Output("echo agent=$SSH_AUTH_SOCK"); err != nil || string(out) != "agent=\n" {
 		t.Errorf("%q %v", out, err)
+	}
+	if !strings.Contains(g.weir(t, "audit", "export"), "AGENT as "+g.target.user+": request auth-agent-req@openssh.com") {
+		t.Error("the refusal is not audited")
 	}
 }
 

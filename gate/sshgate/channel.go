@@ -112,7 +112,8 @@ func (ch *channel) setUp(r *ssh.Request) bool {
 		ch.pty.Columns, ch.pty.Rows, ch.pty.Width, ch.pty.Height = w.Columns, w.Rows, w.Width, w.Height
 		return true
 	}
-	return false // agent and X11 forwarding among them
+	ch.c.refuseRequest(r) // agent and X11 forwarding among them
+	return false
 }
 
 // later serves what a client may ask for while a program runs. What comes before the target has begun it waits for that.
@@ -135,6 +136,7 @@ func (ch *channel) later(r *ssh.Request) bool {
 		payload := r.Payload
 		do = func(p *running) { _, _ = p.tch.SendRequest("break", false, payload) }
 	default:
+		ch.c.refuseRequest(r)
 		return false
 	}
 	ch.mu.Lock()
@@ -153,8 +155,9 @@ func (ch *channel) later(r *ssh.Request) bool {
 func (ch *channel) begin(r *ssh.Request) bool {
 	var t textRequest
 	known := r.Type == "shell" || parse(r, &t) && len(t.Text) <= maxCommand
-	if r.Type == "subsystem" && t.Text != "sftp" {
+	if r.Type == "subsystem" && known && t.Text != "sftp" {
 		known = false
+		ch.c.refuse("subsystem", t.Text, "")
 	}
 	if r.WantReply {
 		_ = r.Reply(known, nil)

@@ -42,6 +42,8 @@ type conn struct {
 	count   int
 	told    bool     // a terminal was told that it is recorded
 	news    []string // told to the next session channel, as there was none
+	// refusals are the kinds of what is never carried that were audited.
+	refusals map[string]struct{}
 
 	listening sync.Mutex              // held while the target is asked to listen, and until the client knows
 	listeners map[listenTCP]*listener // what the target listens on for this client; guarded by listening
@@ -224,6 +226,7 @@ func (c *conn) channel(nc ssh.NewChannel) {
 	case "direct-tcpip":
 		c.forward(nc)
 	default:
+		c.refuse("channel", nc.ChannelType(), "")
 		_ = nc.Reject(ssh.UnknownChannelType, "the gateway does not carry this")
 	}
 }

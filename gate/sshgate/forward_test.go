@@ -219,6 +219,12 @@ func TestTargetsOpenNothingUnasked(t *testing.T) {
 	for kind := range results {
 		t.Errorf("the target opened a channel %s", kind)
 	}
+	for _, want := range []string{"X11 as app: the target asked for channel x11", "AGENT as app: the target asked for channel auth-agent@openssh.com",
+		"REQUEST as app: the target asked for channel session", "REQUEST as app: the target asked for channel forwarded-tcpip"} {
+		if !denied(b, want) {
+			t.Errorf("not audited: %s", want)
+		}
+	}
 }
 
 // serveTarget is an SSH server that takes any key, answers every exec with status 0 and runs then first.

@@ -14,7 +14,8 @@ const (
 	listenRequest   = "tcpip-forward"
 	unlistenRequest = "cancel-tcpip-forward"
 	forwardedTCP    = "forwarded-tcpip"
-	maxGlobals      = 256 // requests that wait for their turn; a client that asks for more meanwhile is cut off
+	lastSession     = "no-more-sessions@openssh.com" // a client's promise, of which nothing depends here
+	maxGlobals      = 256                            // requests that wait for their turn; a client that asks for more meanwhile is cut off
 	maxNews         = 8
 )
 
@@ -60,6 +61,9 @@ func (c *conn) global(r *ssh.Request) {
 	case unlistenRequest:
 		c.unlisten(r)
 	default:
+		if r.Type != keepaliveRequest && r.Type != lastSession {
+			c.refuse("request", r.Type, "")
+		}
 		if r.WantReply {
 			_ = r.Reply(r.Type == keepaliveRequest, nil)
 		}
@@ -213,6 +217,7 @@ func (c *conn) endListeners() {
 func (c *conn) targetChannels(tc ssh.Conn, channels <-chan ssh.NewChannel) {
 	for nc := range channels {
 		if nc.ChannelType() != forwardedTCP {
+			c.refuse("channel", nc.ChannelType(), "the target")
 			_ = nc.Reject(ssh.Prohibited, "not asked for")
 			continue
 		}
@@ -240,6 +245,7 @@ func (c *conn) forwarded(tc ssh.Conn, nc ssh.NewChannel) {
 	l := c.listeners[at]
 	c.listening.Unlock()
 	if l == nil || l.tc != tc {
+		c.refuse("channel", forwardedTCP, "the target")
 		_ = nc.Reject(ssh.Prohibited, "not asked for")
 		return
 	}

@@ -247,26 +247,6 @@ func (s *scanner) insertKnown(b []byte, from int) {
 	}
 }
 
-// shortBeginning is how many bytes of a secret's beginning say nothing of it: they may be shown when no more comes for a while, though the
-// secret may go on behind them. Of a secret that then does the rest is masked.
-const shortBeginning = 3
-
-// quietKnown is how far b may be shown when no more comes for a while, of b[from:], as far as secrets that are held go. Beginnings of up to short
-// bytes are.
-func (s *scanner) quietKnown(b []byte, from, short int) int {
-	to := len(b)
-	for _, set := range s.m.sets {
-		if at := set.HoldFrom(b, from); at < len(b)-short {
-			to = min(to, at)
-		}
-		s.known = set.FindFrom(s.known[:0], b, from)
-		if len(s.known) > 0 { // undecided, because it may be the beginning of a longer one
-			to = min(to, s.known[0].Start)
-		}
-	}
-	return to
-}
-
 // holdsPersonal reports whether b holds personal data that is to be masked.
 func (s *scanner) holdsPersonal(b []byte) bool {
 	if s.m.personal == nil {

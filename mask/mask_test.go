@@ -158,6 +158,64 @@ func TestOpaqueKeepsTheLength(t *testing.T) {
 	}
 }
 
+// TestOpaqueBytesThatEndInASecretDoNotWait: one that is whole is passed on, masked, though a longer one or the next may begin in it.
+func TestOpaqueBytesThatEndInASecretDoNotWait(t *testing.T) {
+	const one, longer = "CANARY-whole-x7C", "CANARY-whole-x7C-and-longer"
+	set, _, err := known.Build([]known.Entry{{Name: "one", Value: []byte(one)}, {Name: "longer", Value: []byte(longer)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := mask.New(mask.Config{Key: make([]byte, 32)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := e.Masker(set)
+	for _, behind := range []string{"", "!", longer[len(one):], longer[len(one):] + "!", longer[len(one):len(longer)-3] + "!", one[1:], one, "-and" + one} {
+		all := "0123" + one + behind
+		want := whole(t, m, weir.FormatOpaque, all)
+		for n := 1; n <= max(1, len(behind)); n++ {
+			var out bytes.Buffer
+			w, err := m.Stream(&out, weir.Shape{Format: weir.FormatOpaque}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			write := func(s string) {
+				if _, err := w.Write([]byte(s)); err != nil {
+					t.Fatal(err)
+				}
+				if err := w.Flush(); err != nil {
+					t.Fatal(err)
+				}
+				if strings.Contains(out.String(), "ARY-") {
+					t.Errorf("%q came out", out.String())
+				}
+			}
+			write("0123" + one)
+			if got := out.String(); got != "0123"+strings.Repeat("*", len(one)) {
+				t.Fatalf("came out: %q", got)
+			}
+			for rest := behind; rest != ""; rest = rest[min(n, len(rest)):] {
+				write(rest[:min(n, len(rest))])
+			}
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+			// The first bytes of what goes on may have been shown.
+			got, masked := out.String(), 0
+			for i := range min(len(got), len(all)) {
+				if got[i] == '*' && want[i] != '*' || want[i] == '*' && got[i] != '*' && got[i] != all[i] {
+					masked = -1000
+				} else if got[i] != want[i] {
+					masked++
+				}
+			}
+			if len(got) != len(all) || masked < 0 || masked > 3 {
+				t.Errorf("%q in pieces of %d: %q, at once %q", behind, n, got, want)
+			}
+		}
+	}
+}
+
 // TestOpaqueBytesDoNotWaitForEver: what only may be the beginning of a secret is passed on when it is so short that it says nothing; of one that
 // goes on behind it the rest is masked, however it comes.
 func TestOpaqueBytesDoNotWaitForEver(t *testing.T) {

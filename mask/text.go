@@ -288,17 +288,30 @@ func (o *opaqueWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Flush passes on the beginning of what may be a secret, too, where it is so short that it says nothing: whoever waits for it must not wait
-// for ever.
+// shortBeginning is how many bytes of a secret's beginning say nothing of it: they may be shown when no more comes for a while, though the
+// secret may go on behind them. Of a secret that then does the rest is masked.
+const shortBeginning = 3
+
+// Flush passes on the beginning of what may be a secret, too, where it is so short that it says nothing, and whole secrets, masked, though they may be
+// the beginning of longer ones: whoever waits for it must not wait for ever.
 func (o *opaqueWriter) Flush() error {
 	from := max(o.from, o.shown)
 	if o.err != nil || from == len(o.buf) {
 		return o.err
 	}
 	s := scanner{m: o.m}
-	if to := s.quietKnown(o.buf, o.from, shortBeginning); to > from {
+	to := o.find(&s, false)
+	if to >= len(o.buf)-shortBeginning {
+		to = len(o.buf)
+	}
+	for _, sp := range s.spans {
+		if sp.start <= to {
+			to = max(to, sp.end)
+		}
+	}
+	if to > from {
 		o.shown = to
-		_, o.err = o.w.Write(o.buf[from:to])
+		_, o.err = o.w.Write(o.covered(s.spans)[from-o.from : to-o.from])
 	}
 	return o.err
 }
@@ -311,9 +324,9 @@ func (o *opaqueWriter) Close() error {
 	return o.pass(true)
 }
 
-func (o *opaqueWriter) pass(final bool) error {
-	safe := len(o.buf)
-	s := scanner{m: o.m}
+// find finds the secrets in what is held, into s. It returns where what may still become one begins.
+func (o *opaqueWriter) find(s *scanner, final bool) (safe int) {
+	safe = len(o.buf)
 	for _, set := range o.m.sets {
 		for _, k := range set.FindFrom(nil, o.buf, o.from) {
 			s.insert(span{start: k.Start, end: k.End, kind: set.Name(k.Entry)})
@@ -322,23 +335,38 @@ func (o *opaqueWriter) pass(final bool) error {
 			safe = min(safe, set.HoldFrom(o.buf, o.from))
 		}
 	}
+	return safe
+}
+
+// covered is what is held with asterisks for the bytes of spans.
+func (o *opaqueWriter) covered(spans []span) []byte {
 	out := o.buf[o.from:]
-	if len(s.spans) > 0 {
-		out = bytes.Clone(out) // what was there is still looked at
+	if len(spans) == 0 {
+		return out
 	}
-	for _, sp := range s.spans {
-		if sp.end > safe {
-			safe = min(safe, sp.start)
-			break
-		}
-		o.tally.Add(sp.kind)
-		o.tally.Replaced(sp.end - sp.start)
+	out = bytes.Clone(out) // what was there is still looked at
+	for _, sp := range spans {
 		for i := sp.start; i < sp.end; i++ {
 			out[i-o.from] = '*'
 		}
 	}
+	return out
+}
+
+func (o *opaqueWriter) pass(final bool) error {
+	s := scanner{m: o.m}
+	safe := o.find(&s, final)
+	for n, sp := range s.spans {
+		if sp.end > safe {
+			safe = min(safe, sp.start)
+			s.spans = s.spans[:n]
+			break
+		}
+		o.tally.Add(sp.kind)
+		o.tally.Replaced(sp.end - sp.start)
+	}
 	if first := max(o.from, o.shown); safe > first {
-		_, o.err = o.w.Write(out[first-o.from : safe-o.from])
+		_, o.err = o.w.Write(o.covered(s.spans)[first-o.from : safe-o.from])
 	}
 	keep := max(0, safe-known.Context)
 	o.buf = o.buf[:copy(o.buf, o.buf[keep:])]

@@ -90,6 +90,29 @@ func TestBulkBothWays(t *testing.T) {
 	}
 }
 
+// TestInputGoesOnBehindTheOutput has programs that close their output, or end, while the client still sends.
+func TestInputGoesOnBehindTheOutput(t *testing.T) {
+	b := newBed(t, targetOf(t, startSSHD(t, nil)), sshgate.Options{})
+	data := bytes.Repeat([]byte("a line of what is sent\n"), 200_000)
+	file := t.TempDir() + "/sent"
+	for _, first := range []string{"", "head -c 100000 > /dev/null; "} {
+		cmd := b.ssh("web-1@127.0.0.1", "exec >&- 2>&-; "+first+"cat > "+file+"; exit 7")
+		cmd.Stdin = bytes.NewReader(data)
+		_, errs, status := run(t, cmd)
+		got, err := os.ReadFile(file)
+		if want := len(data) - 100_000*min(1, len(first)); err != nil || len(got) != want || status != 7 {
+			t.Errorf("%q: %d bytes came, not %d; status %d, %q, %v", first, len(got), want, status, errs, err)
+		}
+	}
+	for range 20 {
+		cmd := b.ssh("web-1@127.0.0.1", "head -c 10; exit 8")
+		cmd.Stdin = bytes.NewReader(data)
+		if out, errs, status := run(t, cmd); out != "a line of " || status != 8 {
+			t.Errorf("%q, status %d, %q", out, status, errs)
+		}
+	}
+}
+
 func TestBinaryOutputIsRefused(t *testing.T) {
 	b := newBed(t, targetOf(t, startSSHD(t, nil)), sshgate.Options{})
 	out, errs, status := run(t, b.ssh("web-1@127.0.0.1", "head -c 100000 /dev/urandom | gzip"))

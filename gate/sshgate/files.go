@@ -123,15 +123,15 @@ func (r *running) serveFiles(ctx context.Context, p program, _ *weir.Command) er
 			failed <- err
 		}
 	})
-	client := &halves{Channel: r.ch.ch, end: func() {}}
-	target := &halves{Channel: r.tch, end: r.endInput}
+	client := &halves{Channel: r.ch.ch, to: r.ch.ch, end: func() {}}
+	target := &halves{Channel: r.tch, to: &r.to, end: r.to.end}
 	var err error
 	if p.files == "scp" {
 		err = c.h.opt.Files.SCP(ctx, p.text, client, target, f)
 	} else {
 		err = c.h.opt.Files.SFTP(ctx, client, target, f)
 	}
-	r.endInput()
+	r.to.end()
 	if err != nil {
 		_ = r.tch.Close()
 	}
@@ -144,8 +144,12 @@ func (r *running) serveFiles(ctx context.Context, p program, _ *weir.Command) er
 // halves is a channel whose Close ends what is written to it: the client must still read how it ended, the target must still say so.
 type halves struct {
 	ssh.Channel
+	to  io.Writer
 	end func() // of the sending half
 }
+
+// Write writes to the sending half.
+func (h *halves) Write(p []byte) (int, error) { return h.to.Write(p) }
 
 // Close ends the sending half and wakes the reader: the rest of the target's input, and of the client's, is no longer wanted.
 func (h *halves) Close() error {

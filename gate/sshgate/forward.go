@@ -96,13 +96,13 @@ func (c *conn) splice(x *session.Exchange, ch ssh.Channel, clientRequests <-chan
 	if err != nil {
 		return err
 	}
-	r := &running{x: x, tch: tch, in: in}
+	r := &running{x: x, tch: tch, to: sending{ch: tch}, in: in}
 	defer r.close()
 	sent := make(chan struct{})
 	c.run("tunnel up", func() {
 		err := c.h.copy(ch, func(p []byte) error { return r.send(p, nil) })
 		if err == nil {
-			_ = tch.CloseWrite()
+			r.to.end()
 		}
 		close(sent)
 		if err == nil {

@@ -19,16 +19,12 @@ type running struct {
 	ch  *channel
 	x   *session.Exchange
 	tch ssh.Channel
+	to  sending // what tch is written to
 
 	mu   sync.Mutex // guards the exchange's books against its end
 	in   io.WriteCloser
 	over bool
-
-	eof sync.Once // the end of input was passed on
 }
-
-// endInput tells the target that no more comes. The library's channel minds being told from two goroutines.
-func (r *running) endInput() { r.eof.Do(func() { _ = r.tch.CloseWrite() }) }
 
 // forward starts the program and carries its bytes until it ends.
 func (ch *channel) forward(ctx context.Context, x *session.Exchange, p program, cmd *weir.Command) (ending, error) {
@@ -41,7 +37,8 @@ func (ch *channel) forward(ctx context.Context, x *session.Exchange, p program, 
 		return ending{}, weir.NewError(weir.Unavailable, "the target opens no channel; try again, or ask an administrator", err)
 	}
 	defer func() { _ = tch.Close() }()
-	r := &running{ch: ch, x: x, tch: tch}
+	r := &running{ch: ch, x: x, tch: tch, to: sending{ch: tch}}
+	defer r.close()
 	ended := make(chan ending, 1)
 	ch.c.run("target channel", func() {
 		defer close(ended)
@@ -56,12 +53,11 @@ func (ch *channel) forward(ctx context.Context, x *session.Exchange, p program, 
 	} else {
 		err = r.carry(p)
 	}
-	r.endInput()
 	if err != nil {
 		_ = tch.Close()
 		return ending{}, err
 	}
-	e := <-ended
+	e := <-ended // a program that has closed its output may go on reading
 	r.close()
 	return e, x.Head(e.String(), e.attrs())
 }
@@ -171,7 +167,6 @@ func (r *running) carry(p program) error {
 	if other := <-failed; err == nil {
 		err = other
 	}
-	r.close()
 	return err
 }
 
@@ -295,7 +290,7 @@ func (r *running) input(typed *typing) {
 	if typed != nil {
 		typed.leave()
 	}
-	r.endInput()
+	r.to.end()
 }
 
 // stopOn ends the program when the client's input fails, which the client is told of if it was refused.
@@ -316,7 +311,7 @@ func (r *running) send(p []byte, typed *typing) error {
 	if err := r.keep(p); err != nil {
 		return err
 	}
-	_, err := r.tch.Write(p)
+	_, err := r.to.Write(p)
 	return err
 }
 

@@ -102,7 +102,7 @@ func (t *typing) work(p []byte) error {
 		}
 		if len(part) > 0 {
 			t.press(part)
-			if _, err := t.r.tch.Write(part); err != nil {
+			if _, err := t.r.to.Write(part); err != nil {
 				return err
 			}
 		}
@@ -249,7 +249,7 @@ func (t *typing) enter(end []byte) error {
 		return err
 	}
 	if !t.ask || !seen || strings.TrimSpace(line) == "" {
-		_, err := t.r.tch.Write(end)
+		_, err := t.r.to.Write(end)
 		return err
 	}
 	return t.refused(t.allow(line, long, end))
@@ -262,7 +262,7 @@ func (t *typing) refused(err error) error {
 		return err
 	}
 	t.r.ch.say(refusal(d))
-	_, err = t.r.tch.Write([]byte{interrupt})
+	_, err = t.r.to.Write([]byte{interrupt})
 	return err
 }
 
@@ -338,7 +338,7 @@ func (t *typing) finish(p permission, end []byte) error {
 		return io.ErrClosedPipe
 	}
 	err := p.x.Forward(func(context.Context) error {
-		_, err := t.r.tch.Write(end)
+		_, err := t.r.to.Write(end)
 		return err
 	})
 	p.x.End(err)

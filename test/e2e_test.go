@@ -535,6 +535,9 @@ func TestDemo(t *testing.T) {
 		if err != nil || !bytes.Contains(got, []byte("[masked:")) || bytes.Contains(got, []byte("sk_live_")) {
 			t.Errorf("%s: %v %.600s", r.Name, err, got)
 		}
+		if r.Protocol == "ssh" {
+			copyFromDemo(t, dir, r.Name)
+		}
 	}
 	if !strings.Contains(protocols, "ssh ") {
 		t.Errorf("the demo has %s", protocols)
@@ -542,5 +545,22 @@ func TestDemo(t *testing.T) {
 	_ = cmd.Process.Signal(os.Interrupt)
 	if err := cmd.Wait(); err != nil {
 		t.Error(err)
+	}
+}
+
+// copyFromDemo follows the guide: setup, certificate, scp.
+func copyFromDemo(t *testing.T, dir, host string) {
+	t.Helper()
+	ssh, file := t.TempDir(), filepath.Join(t.TempDir(), "copy")
+	for _, args := range [][]string{
+		{binary, "ssh", "setup", "--dir", ssh, "--data-dir", dir}, {binary, "ssh", "cert", "--user", "alice", "--dir", ssh, "--data-dir", dir},
+		{"scp", "-F", filepath.Join(ssh, "weir_config"), host + "@weir:.env", file},
+	} {
+		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v\n%s", args, err, out)
+		}
+	}
+	if b, err := os.ReadFile(file); err != nil || !bytes.Contains(b, []byte("DB_PASSWORD=[masked:")) {
+		t.Errorf("%q %v", b, err)
 	}
 }

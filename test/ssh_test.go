@@ -312,7 +312,7 @@ func TestSSHLogins(t *testing.T) {
 	conf := filepath.Join(dir, "weir_config")
 	for user, want := range map[string]string{"web-1": "in\n", g.target.user + "+web-1": "in\n", "first": "in\n"} {
 		for range 2 {
-			if got := as(conf, user+"@weir", "echo in"); got.out != want {
+			if got := as(conf, user+"@weir", "echo in"); got.out != want || got.err != "" {
 				t.Errorf("%s by certificate: %+v", user, got)
 			}
 		}

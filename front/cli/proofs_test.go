@@ -322,6 +322,9 @@ func TestSSHSetup(t *testing.T) {
 	if err := os.WriteFile(config, []byte(own), 0o640); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile(filepath.Join(dir, "id_ecdsa"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	r.ok(t, "ssh", "setup", "--dir", dir)
 	first := must[[]byte](t)(os.ReadFile(config))
 	r.ok(t, "ssh", "setup", "--dir", dir)
@@ -332,10 +335,13 @@ func TestSSHSetup(t *testing.T) {
 		t.Errorf("the mode became %v", info.Mode())
 	}
 	out, _ := run(t, "ssh", "-G", "-F", config, "web-1@weir")
-	for _, want := range []string{"hostname 127.0.0.1\n", fmt.Sprintf("port %d\n", r.sshPort), "user web-1\n", "certificatefile " + dir + "/weir_ed25519-cert.pub\n", "stricthostkeychecking true\n"} {
+	for _, want := range []string{"hostname 127.0.0.1\n", fmt.Sprintf("port %d\n", r.sshPort), "user web-1\n", "certificatefile " + dir + "/weir_ed25519-cert.pub\n", "identityfile " + dir + "/id_ecdsa\n", "stricthostkeychecking true\n"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("ssh -G does not say %q:\n%s", want, out)
 		}
+	}
+	if strings.Contains(out, "id_rsa") {
+		t.Errorf("ssh is told of a file that is not there:\n%s", out)
 	}
 	if out, _ := run(t, "ssh", "-G", "-F", config, "other"); !strings.Contains(out, "user me\n") || !strings.Contains(out, "hostname other\n") {
 		t.Errorf("other hosts changed: %s", out)

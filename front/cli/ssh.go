@@ -262,7 +262,9 @@ func newSSHSetup(dir, name string, info *service.SSHInfo) *sshSetup {
 	at := func(file string) string { return filepath.Join(dir, file) }
 	key, others := at(sshKeyName), ""
 	for _, f := range []string{"id_ed25519", "id_ecdsa", "id_rsa"} { // what ssh tries by itself, unless it is told of a file
-		others += "    IdentityFile \"" + at(f) + "\"\n"
+		if _, err := os.Stat(at(f)); err == nil { // it complains of one that is missing, each time
+			others += "    IdentityFile \"" + at(f) + "\"\n"
+		}
 	}
 	return &sshSetup{
 		Stanza: fmt.Sprintf("Host %s\n    HostName %s\n    Port %d\n    IdentityFile \"%s\"\n    CertificateFile \"%s-cert.pub\"\n%s    UserKnownHostsFile \"%s\"\n    StrictHostKeyChecking yes\n",

@@ -165,7 +165,7 @@ func (h *Host) session(ch ssh.Channel, requests <-chan *ssh.Request) {
 		case "subsystem":
 			if len(r.Payload) >= 4 && string(r.Payload[4:]) == "sftp" {
 				run = func() int {
-					server := sftp.NewRequestServer(ch, h.files)
+					server := sftp.NewRequestServer(ch, h.files, sftp.WithStartDirectory("/app"))
 					if err := server.Serve(); err != nil && !errors.Is(err, io.EOF) {
 						return 1
 					}

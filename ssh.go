@@ -10,8 +10,16 @@ type SSHRequest struct {
 	Write   bool      // the operation changes files
 	// Reads are files, or trees of them, whose content a sftp operation with another verb reads as well or gives another name: it is decided on as GET
 	// of them, too.
-	Reads   []string
-	Address string // host:port of a forwarded connection; of forwarded-tcpip where the target listens, "*" for all its addresses
+	Reads []string
+	// Terminal is the client's, of exec and shell; nil without one. It is recorded with the command.
+	Terminal *Terminal
+	Address  string // host:port of a forwarded connection; of forwarded-tcpip where the target listens, "*" for all its addresses
+}
+
+// Terminal is what a client says of its terminal.
+type Terminal struct {
+	Type          string // "xterm-256color"
+	Columns, Rows uint32 // 0 is unknown
 }
 
 // ShellUse is what a shell is told to run. It over-approximates, and says what it cannot tell. Read-only.

@@ -142,12 +142,27 @@ func (s *Session) Ask(ctx context.Context, cmd *weir.Command) (*Exchange, error)
 		cancel(errEnded)
 		return nil, s.refuse(ctx, n, text, v, s.over())
 	}
-	if err := s.record(ctx, &weir.Record{Exchange: n, Kind: weir.RecordCommand, Text: text, Attrs: appendVerdict(make([]weir.Attr, 0, 8), cmd, &v, &grant)}); err != nil {
+	if err := s.recordCommand(ctx, n, cmd, text, &v, &grant); err != nil {
 		s.untrack(x)
 		cancel(err)
 		return nil, s.refuse(ctx, n, text, v, err)
 	}
 	return x, nil
+}
+
+// recordCommand puts an allowed command into the recording.
+func (s *Session) recordCommand(ctx context.Context, n uint64, cmd *weir.Command, text string, v *weir.Verdict, grant *weir.Grant) error {
+	attrs := appendVerdict(make([]weir.Attr, 0, 8), cmd, v, grant)
+	if cmd.SSH != nil && cmd.SSH.Terminal != nil {
+		t := cmd.SSH.Terminal
+		kind, err := s.maskText("term", t.Type)
+		if err != nil {
+			return err
+		}
+		attrs = append(attrs, weir.Attr{Name: "columns", Value: strconv.FormatUint(uint64(t.Columns), 10)},
+			weir.Attr{Name: "rows", Value: strconv.FormatUint(uint64(t.Rows), 10)}, weir.Attr{Name: "term", Value: kind})
+	}
+	return s.record(ctx, &weir.Record{Exchange: n, Kind: weir.RecordCommand, Text: text, Attrs: attrs})
 }
 
 // permit decides, holds and decides again. A nil error means that the command may pass.

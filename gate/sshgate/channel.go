@@ -235,9 +235,14 @@ func (ch *channel) understand(kind, text string) (*weir.Command, program, *weir.
 		return &weir.Denied{Kind: weir.DeniedByRule, Rule: "resource", Reason: reason, Hint: hint}
 	}
 	params := ch.params()
+	var terminal *weir.Terminal
+	if ch.pty != nil {
+		terminal = &weir.Terminal{Type: ch.pty.Term, Columns: ch.pty.Columns, Rows: ch.pty.Rows}
+	}
 	switch kind {
 	case "shell":
 		cmd := c.command("SHELL", "shell", "", params...)
+		cmd.SSH.Terminal = terminal
 		if t.NoShell || t.ExecOnly || len(t.AllowCommands) > 0 {
 			return cmd, p, no("refused: this resource has no shell", "name the command: ssh HOST COMMAND")
 		}
@@ -251,6 +256,7 @@ func (ch *channel) understand(kind, text string) (*weir.Command, program, *weir.
 		return cmd, p, nil
 	}
 	cmd := c.command("EXEC", "exec", text, params...)
+	cmd.SSH.Terminal = terminal
 	if c.h.opt.Shell != nil {
 		cmd.SSH.Shell = c.h.opt.Shell(text)
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -194,14 +195,15 @@ func TestTerminalHasItsSize(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the change is recorded", func() bool {
-		n := 0
-		for _, r := range b.Records() {
-			if r.Kind == weir.RecordResize {
-				n++
-			}
-		}
-		return n == 2
+		return slices.ContainsFunc(b.Records(), func(r weir.Record) bool {
+			return r.Kind == weir.RecordResize && fmt.Sprint(r.Attrs) == "[{columns 132} {rows 40}]"
+		})
 	})
+	if !slices.ContainsFunc(b.Records(), func(r weir.Record) bool {
+		return r.Kind == weir.RecordCommand && strings.Contains(fmt.Sprint(r.Attrs), "{columns 100} {rows 30} {term xterm}")
+	}) {
+		t.Errorf("the first size is not recorded with the command: %v", b.Records())
+	}
 	_, _ = io.WriteString(in, "\r")
 	if err := s.Wait(); err != nil {
 		t.Fatal(err)

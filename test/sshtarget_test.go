@@ -70,13 +70,9 @@ func startSSHD(t *testing.T, authorized string, more ...string) *sshTarget {
 // startSSHDOf starts a server that runs as an account, which is the only one that can log in there unless it is root's.
 func startSSHDOf(t *testing.T, account *user.User, authorized string, more ...string) *sshTarget {
 	t.Helper()
-	sshd, err := exec.LookPath("sshd")
-	if err != nil {
-		if sshd = "/usr/sbin/sshd"; !exists(sshd) {
-			needs(t, "sshd")
-		}
-	}
+	sshd := sshdPath(t)
 	needs(t, "ssh")
+	var err error
 	s := &sshTarget{dir: t.TempDir(), user: account.Username, port: freePort(t), log: &buffer{}}
 	if strconv.Itoa(os.Getuid()) != account.Uid {
 		if s.dir, err = os.MkdirTemp("", "weir-sshd-"); err != nil { //nolint:usetesting // it must be below none that only its owner may enter
@@ -117,6 +113,18 @@ SetEnv DB_PASSWORD=CANARYsshVariable4Jd8 HOME_OF_TEST=%[3]s SHLVL=2
 	s.serve(t, sshd)
 	t.Cleanup(func() { s.stop() })
 	return s
+}
+
+// sshdPath is where OpenSSH's server is.
+func sshdPath(t *testing.T) string {
+	t.Helper()
+	sshd, err := exec.LookPath("sshd")
+	if err != nil {
+		if sshd = "/usr/sbin/sshd"; !exists(sshd) {
+			needs(t, "sshd")
+		}
+	}
+	return sshd
 }
 
 // unprivileged is an account other than root that can log in: who runs the tests, or one of the system's that has a shell. The test skips where there

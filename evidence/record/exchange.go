@@ -30,7 +30,7 @@ type Exchange struct {
 	Rows        string      `json:"rows,omitempty"`
 	Exit        string      `json:"exit_status,omitempty" doc:"or the signal that ended it"`
 	Masked      int         `json:"masked,omitempty" doc:"values that were masked"`
-	Truncated   bool        `json:"truncated,omitempty" doc:"the recording holds the beginning of the answer only"`
+	Truncated   bool        `json:"truncated,omitempty" doc:"the recording does not hold the whole answer"`
 	Error       string      `json:"error,omitempty"`
 	Attrs       [][2]string `json:"attrs,omitempty" doc:"all that the end of the answer says"`
 }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"io"
+	"strconv"
 
 	"weir"
 )
@@ -12,6 +13,10 @@ type tee struct {
 	kind  weir.RecordKind
 	track *track
 	dst   io.Writer // nil: record only
+
+	renewed uint64 // of the exchange's renewals, those that were seen
+	before  int64  // what was kept before the last of them
+	skipped int64  // not kept since then
 }
 
 // Write records masked bytes up to the cap and passes them on. The order is the promise: nothing that
@@ -29,7 +34,10 @@ func (t *tee) Write(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	keep := min(int64(len(p)), max(0, int64(x.s.info.Resource.RecordCap)-t.track.kept))
+	if err := t.renew(); err != nil {
+		return 0, err
+	}
+	keep := min(int64(len(p)), max(0, int64(x.s.info.Resource.RecordCap)-(t.track.kept-t.before)))
 	if keep > 0 {
 		if err := x.s.record(x.ctx, &weir.Record{Exchange: x.n, Kind: t.kind, Data: p[:keep]}); err != nil {
 			return 0, err
@@ -37,10 +45,29 @@ func (t *tee) Write(p []byte) (int, error) {
 	}
 	t.track.kept += keep
 	t.track.bytes += int64(len(p))
+	t.skipped += int64(len(p)) - keep
 	if t.dst == nil {
 		return len(p), nil
 	}
 	return t.dst.Write(p)
+}
+
+// renew begins a new body when the exchange says so, and tells what is missing before it. Input has no place for that: the end of the exchange tells.
+func (t *tee) renew() error {
+	x := t.x
+	n := x.renewals.Load()
+	if n == t.renewed {
+		return nil
+	}
+	skipped := t.skipped
+	t.renewed, t.before, t.skipped = n, t.track.kept, 0
+	if skipped == 0 || t.kind == weir.RecordCommandBody || x.s.info.Resource.RecordCap == 0 {
+		return nil
+	}
+	count := strconv.FormatInt(skipped, 10)
+	return x.s.record(x.ctx, &weir.Record{
+		Exchange: x.n, Kind: t.kind, Attrs: []weir.Attr{{Name: "skipped", Value: count}}, Data: []byte("\r\n[weir: " + count + " bytes are not recorded]\r\n"),
+	})
 }
 
 // maskedWriter guards a mask's writer: it never panics into an engine, and after an error it

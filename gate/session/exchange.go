@@ -31,6 +31,8 @@ type Exchange struct {
 
 	up, down stream // messages of a two-way stream
 
+	renewals atomic.Uint64
+
 	rows int64  // of a framed answer
 	last []byte // of it, recorded with its end
 }
@@ -149,6 +151,10 @@ func (x *Exchange) Note(kind weir.RecordKind, text string, attrs ...weir.Attr) e
 	}
 	return x.s.record(x.ctx, &weir.Record{Exchange: x.n, Kind: kind, Text: text, Attrs: kept})
 }
+
+// Renew has the recording go on where its cap had stopped it: what a person enters while an answer runs, as a line in a shell, has an answer of its own,
+// up to the cap again. The recording then tells how much is missing. Safe for concurrent use.
+func (x *Exchange) Renew() { x.renewals.Add(1) }
 
 // CommandBody returns a writer for a copy of what the client sends along with the command: it is masked
 // and recorded up to the cap. A failed write means that it could not be recorded: stop forwarding.

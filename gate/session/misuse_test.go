@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"syscall"
 	"testing"
@@ -313,6 +314,61 @@ func TestTheRecordStopsAtTheCapAndSaysSo(t *testing.T) {
 	}
 	if all := fmt.Sprint(c.Records()); string(kept) != "0123" || !strings.Contains(all, "truncated true") || !strings.Contains(all, "{bytes 10}") {
 		t.Fatalf("kept %q: %s", kept, all)
+	}
+}
+
+// TestTheRecordGoesOnWhenItIsRenewed: what was left out before is told in its place, once.
+func TestTheRecordGoesOnWhenItIsRenewed(t *testing.T) {
+	c := &gatetest.Controls{OnAdmit: func(h *session.Hello) (*session.Admission, error) {
+		return &session.Admission{
+			Identity: weir.Identity{User: "u", Name: "a", Kind: weir.Human}, Expires: time.Now().Add(time.Hour),
+			Resource: weir.Resource{Name: "res", Protocol: h.Protocol, RecordCap: 4},
+		}, nil
+	}}
+	x, err := open(t, c).Ask(t.Context(), show)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out, all bytes.Buffer
+	if err := x.Forward(func(context.Context) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	w, err := x.Writer(&out, weir.Shape{Format: weir.FormatOpaque})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := x.CommandBody(weir.Shape{Format: weir.FormatOpaque})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{"0123456", "789", "", "ab", "", "cdefgh", ""} {
+		if part == "" {
+			x.Renew()
+			x.Renew()
+		}
+		for _, to := range []io.Writer{w, in} {
+			if _, err := io.WriteString(to, part); err != nil {
+				t.Fatal(err)
+			}
+		}
+		all.WriteString(part)
+	}
+	if err := errors.Join(w.Close(), in.Close()); err != nil || out.String() != all.String() {
+		t.Fatal(out.String(), err)
+	}
+	x.End(nil)
+	kept := map[weir.RecordKind]string{}
+	for _, r := range c.Records() {
+		kept[r.Kind] += string(r.Data)
+	}
+	if got, want := kept[weir.RecordAnswerBody], "0123\r\n[weir: 6 bytes are not recorded]\r\nabcdef"; got != want {
+		t.Errorf("of the answer is kept %q, not %q", got, want)
+	}
+	if got := kept[weir.RecordCommandBody]; got != "0123abcdef" {
+		t.Errorf("of the input is kept %q", got)
+	}
+	if text := fmt.Sprint(c.Records()); !strings.Contains(text, "{recorded 10}") || !strings.Contains(text, "truncated true") {
+		t.Error(text)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strconv"
 	"sync"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -24,7 +25,12 @@ type running struct {
 	mu   sync.Mutex // guards the exchange's books against its end
 	in   io.WriteCloser
 	over bool
+
+	people bool // who enters one command after the other
 }
+
+// renewal is how often the recording of a shell or a terminal goes on where it had stopped, when nothing is entered.
+const renewal = 10 * time.Second
 
 // forward starts the program and carries its bytes until it ends.
 func (ch *channel) forward(ctx context.Context, x *session.Exchange, p program, cmd *weir.Command) (ending, error) {
@@ -37,7 +43,7 @@ func (ch *channel) forward(ctx context.Context, x *session.Exchange, p program, 
 		return ending{}, weir.NewError(weir.Unavailable, "the target opens no channel; try again, or ask an administrator", err)
 	}
 	defer func() { _ = tch.Close() }()
-	r := &running{ch: ch, x: x, tch: tch, to: sending{ch: tch}}
+	r := &running{ch: ch, x: x, tch: tch, to: sending{ch: tch}, people: p.request == "shell" || p.request == "exec" && ch.pty != nil}
 	defer r.close()
 	ended := make(chan ending, 1)
 	ch.c.run("target channel", func() {
@@ -68,9 +74,6 @@ func (r *running) prepare(p program) error {
 		_, _ = r.tch.SendRequest("env", false, ssh.Marshal(e))
 	}
 	if pty := r.ch.pty; pty != nil {
-		if err := r.x.Note(weir.RecordResize, "", append(resizeAttrs(pty.Columns, pty.Rows), weir.Attr{Name: "term", Value: pty.Term})...); err != nil {
-			return err
-		}
 		if ok, err := r.tch.SendRequest("pty-req", true, ssh.Marshal(pty)); err != nil || !ok {
 			return weir.NewError(weir.Unavailable, "the target gives no terminal; try without one: ssh -T", err)
 		}
@@ -239,7 +242,14 @@ func (r *running) output(w *quietWriter, src io.Reader, first []byte, typed *typ
 			return errors.Join(err, w.Close())
 		}
 	}
+	renewed := r.ch.c.h.opt.Now()
 	err := r.ch.c.h.copy(src, func(p []byte) error {
+		if r.people {
+			if now := r.ch.c.h.opt.Now(); now.Sub(renewed) >= renewal {
+				renewed = now
+				r.x.Renew()
+			}
+		}
 		if typed != nil {
 			typed.echo(p)
 		}
@@ -305,6 +315,9 @@ func (r *running) stopOn(err error) bool {
 }
 
 func (r *running) send(p []byte, typed *typing) error {
+	if r.people {
+		r.x.Renew()
+	}
 	if typed != nil {
 		return typed.send(p)
 	}

@@ -1,6 +1,7 @@
 package test
 
 import (
+	"io"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -139,6 +140,62 @@ func TestSSHFaults(t *testing.T) {
 			t.Errorf("%d bytes came", n)
 		}
 	})
+	t.Run("a target that does not read", func(t *testing.T) {
+		c := g.dial(t, &g.key)
+		s, err := c.NewSession()
+		if err != nil {
+			t.Fatal(err)
+		}
+		const size = 50_000_000
+		s.Stdin = io.LimitReader(zeros{}, size)
+		var out buffer
+		s.Stdout = &out
+		before := g.rss(t)
+		if err := s.Start("sleep 3; wc -c"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		if grown := g.rss(t) - before; grown > 40<<10 {
+			t.Errorf("the gateway grew by %d KB", grown)
+		}
+		other, err := c.NewSession()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := other.Output("echo beside it"); err != nil || string(got) != "beside it\n" {
+			t.Errorf("%q %v", got, err)
+		}
+		if err := s.Wait(); err != nil || strings.TrimSpace(out.String()) != strconv.Itoa(size) {
+			t.Errorf("%s of %d bytes came, %v", out.String(), size, err)
+		}
+	})
+	t.Run("a target that hangs", func(t *testing.T) {
+		c := g.dial(t, &g.key)
+		run := func(command string) (string, error) {
+			s, err := c.NewSession()
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, err := s.Output(command)
+			return strings.TrimSpace(string(out)), err
+		}
+		text, err := run("echo $PPID")
+		pid, atoi := strconv.Atoi(text)
+		if err != nil || atoi != nil {
+			t.Fatal(text, err)
+		}
+		defer func() { _ = syscall.Kill(pid, syscall.SIGKILL) }()
+		began := time.Now()
+		if out, err := run("kill -STOP $PPID; sleep 60"); err == nil {
+			t.Errorf("a target that hangs ended well: %q", out)
+		}
+		if took := time.Since(began); took > 30*time.Second {
+			t.Errorf("it was noticed after %v", took)
+		}
+		if out, err := run("echo again"); err != nil || out != "again" {
+			t.Errorf("after it hung: %q %v", out, err)
+		}
+	})
 	t.Run("huge packets", func(t *testing.T) {
 		c := g.dial(t, &g.key)
 		s, err := c.NewSession()
@@ -173,4 +230,14 @@ func (g *sshGateway) rss(t *testing.T) int {
 	}
 	kb, _ := strconv.Atoi(strings.TrimSpace(string(b)))
 	return kb
+}
+
+// zeros never ends.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = '0'
+	}
+	return len(p), nil
 }

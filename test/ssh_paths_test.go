@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -132,6 +133,62 @@ func TestSSHPathsDeniedForReading(t *testing.T) {
 		t.Error("refusals are not audited")
 	}
 	g.sweepSSH(t)
+	if t.Failed() {
+		t.Log(g.log, g.target.log)
+	}
+}
+
+// TestSSHRelativeNamesOfSCP names files from where a shell begins, which a rule with an absolute path must match.
+func TestSSHRelativeNamesOfSCP(t *testing.T) {
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp(me.HomeDir, "weir-test-") //nolint:usetesting // it must be where sessions begin
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	g := sshStart(t, nil, fmt.Sprintf("rules:\n- {name: vault, match: {paths: ['%s/vault/**']}, then: deny}\n", dir))
+	write(t, dir+"/vault/secret", "the content of it\n")
+	write(t, dir+"/pub/file", "public\n")
+	base := filepath.Base(dir)
+	taken := filepath.Join(g.dir, "taken")
+	for _, name := range []string{base + "/vault/secret", "./" + base + "/vault/secret", base + "/pub/../vault/secret", "~/" + base + "/vault/secret", dir + "/vault/secret"} {
+		for what, args := range map[string][]string{
+			"download": {g.key.Login + "@weir:" + name, taken}, "download of the directory": {"-r", g.key.Login + "@weir:" + filepath.Dir(name), taken},
+			"upload": {dir + "/pub/file", g.key.Login + "@weir:" + name},
+		} {
+			got := g.with(t, &g.key, "", "scp", append([]string{"-O", "-F", g.conf}, args...)...)
+			if b, _ := os.ReadFile(taken); got.code == 0 || len(b) > 0 || exists(taken+"/secret") || !strings.Contains(got.err, "rule vault") {
+				t.Errorf("%s of %s: %+v %q", what, name, got, b)
+			}
+			_ = os.RemoveAll(taken)
+		}
+	}
+	// Two files of one name, of which one may be read.
+	write(t, dir+"/pub/secret", "public, too\n")
+	session, err := g.dial(t, &g.key).NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	session.Stdin = strings.NewReader(strings.Repeat("\x00", 20))
+	out, _ := session.CombinedOutput("scp -f " + dir + "/pub/secret " + dir + "/vault/secret")
+	if strings.Contains(string(out), "the content") || !strings.Contains(string(out), "rule vault") {
+		t.Errorf("one of two: %q", out)
+	}
+	got := g.with(t, &g.key, "", "scp", "-O", "-r", "-F", g.conf, g.key.Login+"@weir:"+base+"/*", g.dir+"/")
+	if got.code == 0 || exists(g.dir+"/vault/secret") || !exists(g.dir+"/pub/file") || !strings.Contains(got.err, "rule vault") {
+		t.Errorf("by a pattern: %+v", got)
+	}
+	if b, err := os.ReadFile(dir + "/vault/secret"); string(b) != "the content of it\n" {
+		t.Errorf("%q %v", b, err)
+	}
+	for _, name := range []string{base + "/pub/file", "~/" + base + "/pub/file"} {
+		if got := g.with(t, &g.key, "", "scp", "-O", "-F", g.conf, g.key.Login+"@weir:"+name, taken); got.code != 0 {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
 	if t.Failed() {
 		t.Log(g.log, g.target.log)
 	}

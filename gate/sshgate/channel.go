@@ -260,11 +260,16 @@ func (ch *channel) understand(kind, text string) (*weir.Command, program, *weir.
 	if c.h.opt.Shell != nil {
 		cmd.SSH.Shell = c.h.opt.Shell(text)
 	}
-	if isSCP(text) {
+	if names, receives, ok := scpNames(cmd.SSH.Shell); ok {
 		p.files = "scp"
 		cmd.Operation, cmd.SSH.Channel = "SCP", "scp"
 		if c.h.opt.Files == nil || t.ExecOnly {
 			return cmd, p, no("refused: this resource transfers no files", "ask an administrator if you need this")
+		}
+		if name, ok := expanded(names, receives); ok {
+			return cmd, p, &weir.Denied{
+				Kind: weir.DeniedRequest, Reason: "refused: a shell makes other names of " + printable(name) + ", which no rule could be compared with", Hint: "leave out the option -O of scp, or name the directory in full",
+			}
 		}
 	} else if !commandAllowed(t.AllowCommands, text, cmd.SSH.Shell) {
 		return cmd, p, no("refused: this is none of the resource's commands", "ask an administrator which are, or to add it")

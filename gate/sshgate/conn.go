@@ -45,6 +45,10 @@ type conn struct {
 	// refusals are the kinds of what is never carried that were audited.
 	refusals map[string]struct{}
 
+	asking sync.Mutex // held while the target is asked where names begin
+	asked  bool
+	home   string
+
 	listening sync.Mutex              // held while the target is asked to listen, and until the client knows
 	listeners map[listenTCP]*listener // what the target listens on for this client; guarded by listening
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 
@@ -56,7 +57,11 @@ func (f *Files) Begin(ctx context.Context, op FileOp) (*session.Exchange, error)
 		}
 	}
 	cmd := f.ch.c.command(name, f.channel, text, params...)
-	if op.Clean == nil {
+	switch {
+	case op.Clean != nil:
+	case f.channel == "scp":
+		op.Clean = f.ch.c.named(ctx, op.Paths)
+	default:
 		op.Clean = cleanPaths(op.Paths)
 	}
 	cmd.Held = func(id weir.RequestID) {
@@ -157,20 +162,41 @@ func (h *halves) Close() error {
 	return nil
 }
 
-// isSCP reports that a command is the far end of the old copy protocol. One that hides it in other words is an exec like any other, whose output
-// is looked into as such.
-func isSCP(text string) bool {
-	words := strings.Fields(text)
-	if len(words) < 2 || words[0] != "scp" && !strings.HasSuffix(words[0], "/scp") {
-		return false
+// scpProgramNames are the names by which the old copy protocol's far end is run.
+var scpProgramNames = []string{"scp", "/usr/bin/scp", "/bin/scp", "/usr/local/bin/scp"}
+
+// scpNames are the files that a command names which is the far end of the old copy protocol and nothing else. One that is hidden in other words,
+// or does more, is an exec like any other: it must be allowed as such, and its output is looked into as such. receives tells that it takes files.
+func scpNames(use *weir.ShellUse) (names []string, receives, ok bool) {
+	if use == nil || use.Unclear != "" || use.Dynamic || use.Redirect || use.Assign || len(use.Commands) != 1 || !slices.Contains(scpProgramNames, use.Commands[0].Words[0]) {
+		return nil, false, false
 	}
-	for _, w := range words[1:] {
-		if w == "--" || !strings.HasPrefix(w, "-") {
-			return false
+	words := use.Commands[0].Words[1:]
+	flags := ""
+	for len(words) > 0 && len(words[0]) > 1 && words[0][0] == '-' {
+		flag := words[0][1:]
+		words = words[1:]
+		if flag == "-" {
+			break
 		}
-		if strings.ContainsAny(w, "tf") && !strings.HasPrefix(w, "--") {
-			return true
+		flags += flag
+	}
+	receives = strings.ContainsRune(flags, 't')
+	return words, receives, len(words) > 0 && strings.Trim(flags, "rpdvqtf") == "" && receives != strings.ContainsRune(flags, 'f')
+}
+
+// expanded returns a name of which the target's shell may make others, so that nobody can tell which files are meant: all but a pattern for the files of
+// one directory, and the login directory's sign.
+func expanded(names []string, receives bool) (string, bool) {
+	const patterns = "*?[{"
+	for _, name := range names {
+		dir, _ := path.Split(name)
+		if receives {
+			dir = name
+		}
+		if strings.ContainsAny(name, "$`") || strings.ContainsAny(dir, patterns) || strings.HasPrefix(name, "~") && name != "~" && !strings.HasPrefix(name, "~/") {
+			return name, true
 		}
 	}
-	return false
+	return "", false
 }

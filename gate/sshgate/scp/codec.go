@@ -170,7 +170,7 @@ type run struct {
 	host           transfer.Host
 	opt            Options
 	client, target *end
-	dirs           []string
+	dirs           [][]string          // where the directories that are open may be
 	exchanges      []transfer.Exchange // of the directories
 	times          *message            // T of the file that comes next
 	buf            []byte
@@ -200,20 +200,37 @@ func (r *run) refuse(name string, err error) error {
 	return r.tell(message{kind: 1, text: "scp: " + name + ": " + transfer.Refusal(err)})
 }
 
-// path is where a name stands, as far as the command and the directories tell.
-func (r *run) path(name string) string {
+// sources are the files that a name may stand for, as far as the command and the directories tell: what the command names may have the same last part.
+func (r *run) sources(name string) []string {
 	if n := len(r.dirs); n > 0 {
-		return path.Join(r.dirs[n-1], name)
+		return within(r.dirs[n-1], name)
 	}
+	var named, beside []string
 	for _, p := range r.opt.Paths {
-		if path.Base(p) == name {
-			return p
+		switch base := path.Base(p); {
+		case base == name:
+			named = append(named, p)
+		case strings.ContainsAny(base, "*?[{"):
+			named = append(named, path.Join(path.Dir(p), name))
+		default:
+			beside = append(beside, path.Join(path.Dir(p), name))
 		}
 	}
-	if len(r.opt.Paths) == 1 {
-		return path.Join(path.Dir(r.opt.Paths[0]), name)
+	switch {
+	case len(named) > 0:
+		return named
+	case len(beside) > 0:
+		return beside
 	}
-	return name
+	return []string{name}
+}
+
+func within(dirs []string, name string) []string {
+	out := make([]string, len(dirs))
+	for i, d := range dirs {
+		out[i] = path.Join(d, name)
+	}
+	return out
 }
 
 // begin decides on an operation and marks it as sent to the target.
@@ -230,12 +247,12 @@ func (r *run) begin(ctx context.Context, op transfer.Op) (transfer.Exchange, err
 }
 
 // enter and leave follow the directories.
-func (r *run) enter(name string, x transfer.Exchange) error {
+func (r *run) enter(places []string, x transfer.Exchange) error {
 	if len(r.dirs) >= maxDepth {
 		x.End(errProtocol)
 		return errProtocol
 	}
-	r.dirs, r.exchanges = append(r.dirs, name), append(r.exchanges, x)
+	r.dirs, r.exchanges = append(r.dirs, places), append(r.exchanges, x)
 	return nil
 }
 

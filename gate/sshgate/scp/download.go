@@ -97,8 +97,8 @@ func (r *run) skip(name string, err error) error {
 }
 
 func (r *run) directory(ctx context.Context, m message) error {
-	name := r.path(m.name)
-	x, err := r.begin(ctx, transfer.Op{Name: "list", Paths: []string{name}})
+	names := r.sources(m.name)
+	x, err := r.begin(ctx, transfer.Op{Name: "list", Paths: names})
 	if err != nil {
 		return r.skip(m.name, err)
 	}
@@ -110,7 +110,7 @@ func (r *run) directory(ctx context.Context, m message) error {
 		}
 		return r.target.send(a)
 	}
-	if err := r.enter(name, x); err != nil {
+	if err := r.enter(names, x); err != nil {
 		return err
 	}
 	return r.target.send(a)
@@ -118,7 +118,7 @@ func (r *run) directory(ctx context.Context, m message) error {
 
 // file relays one file.
 func (r *run) file(ctx context.Context, m message) error {
-	op := transfer.Op{Name: "open", Paths: []string{r.path(m.name)}, Flags: "read"}
+	op := transfer.Op{Name: "open", Paths: r.sources(m.name), Flags: "read"}
 	x, err := r.begin(ctx, op)
 	if err != nil {
 		return r.skip(m.name, err)

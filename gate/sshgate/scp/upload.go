@@ -70,7 +70,7 @@ func (r *run) reply(a message) error {
 // places are the paths that a name may end at: within the directory that the command names, or the file itself that it names.
 func (r *run) places(name string) []string {
 	if n := len(r.dirs); n > 0 {
-		return []string{path.Join(r.dirs[n-1], name)}
+		return within(r.dirs[n-1], name)
 	}
 	if len(r.opt.Paths) == 0 {
 		return []string{name}
@@ -104,7 +104,7 @@ func (r *run) mkdir(ctx context.Context, m message) error {
 		}
 		return r.reply(a)
 	}
-	if err := r.enter(op.Paths[0], x); err != nil {
+	if err := r.enter(op.Paths, x); err != nil {
 		return err
 	}
 	return r.reply(a)

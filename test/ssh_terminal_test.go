@@ -103,3 +103,27 @@ func TestSSHRekeys(t *testing.T) {
 		}
 	}
 }
+
+// TestSSHOpaqueIsForOneCommand: what a resource lets pass unread is what rsync and git say, not what stands beside them.
+func TestSSHOpaqueIsForOneCommand(t *testing.T) {
+	g := sshStart(t, func(s *sshTarget) string { return s.resource("web-1", ", allow_opaque: [rsync, git]") }, "")
+	needs(t, "git")
+	needs(t, "rsync")
+	repository := filepath.Join(g.dir, "r.git")
+	runTool(t, "git", "init", "-q", "--bare", repository)
+	for _, command := range []string{
+		"cat %[1]s/app.yaml; git-upload-pack %[2]s", "cat %[1]s/app.yaml && rsync --server", "git-upload-pack %[2]s < /dev/null; cat %[1]s/app.yaml",
+		"cat %[1]s/app.yaml | rsync --server", "echo $(cat %[1]s/app.yaml; git-upload-pack %[2]s)",
+	} {
+		got := g.ssh(t, "0000", fmt.Sprintf(command, g.target.home, repository))
+		if !strings.Contains(got.out, "[masked:") && got.out != "" || strings.Contains(got.out, "CANARY") {
+			t.Errorf("%s: %+v", command, got)
+		}
+	}
+	for _, command := range []string{"git-upload-pack ", "env git-upload-pack ", "git upload-pack "} {
+		if got := g.ssh(t, "0000", command+repository); got.code != 0 || got.out != "0000" || got.err != "" {
+			t.Errorf("%s: %+v", command, got)
+		}
+	}
+	g.sweepSSH(t)
+}

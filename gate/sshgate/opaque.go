@@ -21,13 +21,13 @@ func opaqueKind(use *weir.ShellUse) string {
 	if use == nil {
 		return ""
 	}
-	for _, c := range use.Commands {
+	if c, ok := alone(use); ok {
 		switch {
 		case c.Name == "rsync" && slices.Contains(c.Words, "--server"):
 			return OpaqueRsync
 		case c.Name == "git-upload-pack" || c.Name == "git-receive-pack" || c.Name == "git-upload-archive":
 			return OpaqueGit
-		case c.Name == "git" && len(c.Words) > 1 && strings.HasPrefix(c.Words[1]+" ", "upload-") || c.Name == "git" && len(c.Words) > 1 && c.Words[1] == "receive-pack":
+		case c.Name == "git" && len(c.Words) > 1 && (strings.HasPrefix(c.Words[1], "upload-") || c.Words[1] == "receive-pack"):
 			return OpaqueGit
 		}
 	}
@@ -35,6 +35,21 @@ func opaqueKind(use *weir.ShellUse) string {
 		return OpaquePipe
 	}
 	return ""
+}
+
+// alone returns the one command that a line runs, behind sudo and its like: others beside it would have their output pass as its.
+func alone(use *weir.ShellUse) (weir.ShellCommand, bool) {
+	n := len(use.Commands)
+	if n == 0 || use.Unclear != "" || use.Dynamic {
+		return weir.ShellCommand{}, false
+	}
+	c := use.Commands[n-1]
+	for _, around := range use.Commands[:n-1] {
+		if from := len(around.Words) - len(c.Words); from <= 0 || !slices.Equal(around.Words[from:], c.Words) {
+			return weir.ShellCommand{}, false
+		}
+	}
+	return c, true
 }
 
 // packs reports that a command writes an archive or compressed bytes to its output.

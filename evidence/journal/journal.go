@@ -77,6 +77,9 @@ func (r Report) String() string {
 	if !r.Unclean {
 		return "the journal was closed cleanly"
 	}
+	if r.Segment == 0 {
+		return "the journal was not closed; its last segment had its end, and nothing is dropped"
+	}
 	return fmt.Sprintf("the journal was not closed; segment %d recovered: %d entries kept, %d bytes and %d whole entries after offset %d dropped",
 		r.Segment, r.EntriesKept, r.BytesDropped, r.EntriesDropped, r.Offset)
 }

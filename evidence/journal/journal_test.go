@@ -735,6 +735,30 @@ func appendForEver(dir string) {
 	select {}
 }
 
+// TestKillBetweenSegmentsIsUnclean: the segment has its end and the next has not begun; only what was being made tells.
+func TestKillBetweenSegmentsIsUnclean(t *testing.T) {
+	dir := t.TempDir()
+	j := mustOpen(t, testOptions(dir))
+	if _, err := j.Append(1, time.Now(), []byte("one")); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, segmentName(2)+".ahead.tmp"), make([]byte, 4096), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, unclean := range []bool{true, false} {
+		j := mustOpen(t, testOptions(dir))
+		if r := j.Recovery(); r.Unclean != unclean || strings.Contains(r.String(), "segment 0") {
+			t.Errorf("%v: %v", unclean, r)
+		}
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestKilledProcessLosesNothing(t *testing.T) {
 	exe, err := os.Executable()
 	if err != nil {

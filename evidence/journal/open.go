@@ -126,6 +126,7 @@ func (j *Journal) list() ([]string, error) {
 			if err := os.Remove(filepath.Join(j.opt.Dir, name)); err != nil {
 				return nil, fileError(j.opt.Dir, err)
 			}
+			j.recovery.Unclean = true // Close leaves none: the process ended between two segments
 		}
 		if !strings.HasSuffix(name, ".seg") {
 			continue
@@ -459,7 +460,7 @@ func (rec *inspection) repair(j *Journal) error {
 	}
 	n := len(rec.segments)
 	if n == 0 || rec.segments[n-1].sealed {
-		j.recovery.Unclean = len(rec.lostBlank) > 0
+		j.recovery.Unclean = j.recovery.Unclean || len(rec.lostBlank) > 0
 		return nil
 	}
 	return j.endInterrupted(rec.segments[n-1])

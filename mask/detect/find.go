@@ -179,8 +179,8 @@ func (f *finder) candidate(i int) bool {
 	for _, n := range f.s.windows.at(binary.LittleEndian.Uint32(f.b[i:])) {
 		l := &f.s.literals[n]
 		start := i - l.at
-		if start < 0 || !hasLiteral(f.b[start:], l) {
-			continue
+		if start < 0 || l.read == readName && start < f.named || !hasLiteral(f.b[start:], l) {
+			continue // name would not judge a name twice
 		}
 		if f.read(l, start) {
 			return true

@@ -52,7 +52,7 @@ func (f *finder) name(l *literal, start int) bool {
 			}
 		}
 	}
-	if !f.assigned(from, to) || bytes.HasSuffix(f.b[:from], []byte("[masked:")) {
+	if !f.assigned(from, to) || from > 0 && f.b[from-1] == ':' && bytes.HasSuffix(f.b[:from], []byte("[masked:")) {
 		return false // nothing beside it, or the kind in a placeholder
 	}
 	strength := f.match(from, to)

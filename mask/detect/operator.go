@@ -164,7 +164,7 @@ func (v *value) keyword(i, begin int, c, next byte) bool {
 	case i > begin && f.netrc(v.name, v.at):
 		v.lineStart, v.form.pair = false, true
 		return v.read(i, false)
-	case i > begin && (f.directive(v.name, v.at) || bytes.HasSuffix(f.b[:v.name], []byte("ENV "))):
+	case i > begin && (f.directive(v.name, v.at) || v.name > 1 && f.b[v.name-2] == 'V' && bytes.HasSuffix(f.b[:v.name], []byte("ENV "))):
 		v.form.pair = true
 		return v.read(i, false)
 	case i > begin && (c == '\'' || c == '"') && v.strength == field.Strong:
@@ -277,7 +277,7 @@ func madeUp(word []byte) bool {
 // sentence reads the key we got from azure is x, and password for user bob: x, from behind key.
 func (v *value) sentence(i int) bool {
 	b := v.f.b
-	if bytes.HasSuffix(b[:v.name], []byte("ublic ")) {
+	if v.name > 1 && b[v.name-2] == 'c' && bytes.HasSuffix(b[:v.name], []byte("ublic ")) {
 		return false
 	}
 	for end := max(i, v.f.words); end-i < 48; end++ {

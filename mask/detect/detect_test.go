@@ -212,7 +212,9 @@ func BenchmarkFind(b *testing.B) {
 	for name, in := range map[string][]byte{
 		"clean": clean(64 << 10), "token=": []byte(strings.Repeat("token=", 11000)), "pem": []byte(strings.Repeat("-----BEGIN RSA PRIVATE KEY-----\n", 2000)),
 		"http": []byte(strings.Repeat("http://a:", 7000)), "names": []byte(strings.Repeat("password ", 7000)), "prefixes": []byte(strings.Repeat("ghp_", 16000)),
-		"assigned": []byte(strings.Repeat("password: password:\n", 3300)), "blanks": []byte(strings.Repeat("password         ", 3800)), "empty": []byte(strings.Repeat("password:\n", 6500)), "open rows": []byte(strings.Repeat("INSERT INTO t (password) VALUES ('a',", 1770)),
+		"assigned": []byte(strings.Repeat("password: password:\n", 3300)), "members": []byte(strings.Repeat(`"d":"`, 13000)), "places": []byte(strings.Repeat("{PLAIN}", 9000)), "slashes": []byte(strings.Repeat(":thin:a/", 8000)),
+		"replies": []byte(strings.Repeat("1) \"password\"\n", 4300)), "brackets": []byte(strings.Repeat("x['password'] = ", 4000)),
+		"blanks": []byte(strings.Repeat("password         ", 3800)), "empty": []byte(strings.Repeat("password:\n", 6500)), "open rows": []byte(strings.Repeat("INSERT INTO t (password) VALUES ('a',", 1770)),
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(in)))

@@ -13,8 +13,11 @@ func (f *finder) after(l *literal, start int) bool {
 	}
 	i := start + len(l.text)
 	f.view(i)
-	end, closed := f.run(i, l.alphabet)
-	if !closed {
+	end := i
+	for end < len(f.b) && end-i <= l.max && l.alphabet[f.b[end]] {
+		end++ // no further: such literals may stand back to back
+	}
+	if end == len(f.b) && end-i <= l.max && !f.final {
 		return f.more(start, i, l.rule, RunToken, "")
 	}
 	if end-i < l.min || end-i > l.max || field.Placeholder(f.b[i:end]) {
@@ -43,9 +46,11 @@ func (f *finder) slash(l *literal, start int) bool {
 	f.view(i)
 	for end := i; ; end++ {
 		switch {
+		case end-i > maxNameSide:
+			return false
 		case end == len(f.b) && !f.final:
 			return f.more(start, i, l.rule, RunToken, "")
-		case end < len(f.b) && f.b[end] > ' ' && bytes.IndexByte([]byte("@\"'`,;"), f.b[end]) < 0:
+		case end < len(f.b) && f.b[end] != '@' && l.alphabet[f.b[end]]:
 			continue
 		}
 		password := f.b[i:end]
@@ -97,16 +102,16 @@ func (f *finder) keyMember(l *literal, start int) bool {
 	if i == len(f.b) && !f.final {
 		return f.more(start, start, l.rule, RunToken, "")
 	}
-	if i == len(f.b) || f.b[i] != '"' || !f.inKey(start) {
+	if i == len(f.b) || f.b[i] != '"' {
 		return false
 	}
 	i++
 	f.view(i)
 	end, closed := f.run(i, l.alphabet)
 	if !closed {
-		return f.more(start, i, l.rule, RunToken, "")
+		return f.inKey(start) && f.more(start, i, l.rule, RunToken, "")
 	}
-	if v := f.b[i:end]; len(v) < l.min || len(v) > l.max || end == len(f.b) || f.b[end] != '"' || !alternates(v) || !mixed(v) {
+	if v := f.b[i:end]; len(v) < l.min || len(v) > l.max || end == len(f.b) || f.b[end] != '"' || !alternates(v) || !mixed(v) || !f.inKey(start) {
 		return false
 	}
 	return f.add(start, i, end, l.rule)

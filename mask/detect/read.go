@@ -319,10 +319,25 @@ func (v *value) bareWord(i int) bool {
 	for end > i && (v.f.b[end-1] == ' ' || v.f.b[end-1] == '\t') {
 		end--
 	}
+	if n := closingQuote(v.f.b[i:end]); !v.lineStart && n > 0 {
+		end -= n
+	}
 	if v.lineStart && end > i && v.f.b[end-1] == ',' {
 		end = i + len(bytes.TrimRight(v.f.b[i:end-1], " \t"))
 	}
 	return v.judge(i, end, false)
+}
+
+// closingQuote is the length of a typographic quote that ends v: ” ’ “ ‘ ».
+func closingQuote(v []byte) int {
+	n := len(v)
+	switch {
+	case n > 3 && v[n-3] == 0xe2 && v[n-2] == 0x80 && v[n-1] >= 0x98 && v[n-1] <= 0x9f:
+		return 3
+	case n > 2 && v[n-2] == 0xc2 && v[n-1] == 0xbb:
+		return 2
+	}
+	return 0
 }
 
 // open holds a value whose end is not there yet; what is no secret whatever follows is let go.

@@ -22,7 +22,6 @@ var knownGaps = []knownGap{
 	{"*", "windows-sam-lm", "an LM hash of before 2008 in front of the NT hash, which is found: a token has one run in front of its text"},
 	{"fuzz", "sql-identified sql-identified-bare redis-directive percent-password percent-key html-escaped-password html-escaped-key azure-sas json-pair",
 		"the same by rule, for mutated texts"},
-	{"utf-8", "azure-sas", "a value runs on into what is not ASCII, and is not opaque then"},
 }
 
 // covers reports that the gap explains a miss.

@@ -437,11 +437,15 @@ func (f *finder) url(l *literal, start int) bool {
 
 // password takes what stands between a URL's colon and its @, if both are there.
 func (f *finder) password(l *literal, start, colon, at int) bool {
-	if at < 0 || at-colon < 4 || field.Placeholder(f.b[colon+1:at]) || braced(f.b[colon+1:at]) || bytes.HasPrefix(f.b[colon+1:at], []byte("&lt;")) {
+	if at < 0 || at-colon < 4 || colon < start+len(l.text) || field.Placeholder(f.b[colon+1:at]) || braced(f.b[colon+1:at]) || bytes.HasPrefix(f.b[colon+1:at], []byte("&lt;")) {
 		return false
 	}
-	if field.Documentation(f.b[start+len(l.text):colon], f.b[colon+1:at]) {
+	user := f.b[start+len(l.text) : colon]
+	if field.Documentation(user, f.b[colon+1:at]) {
 		return false
+	}
+	if i := bytes.IndexByte(user, '='); i > 0 && f.s.names.Match(user[:i]) == field.Strong {
+		return false // the value of that name goes on to here and further
 	}
 	return f.add(start, colon+1, at, l.rule)
 }

@@ -204,6 +204,12 @@ func (x *markupWriter) readText(b []byte, final bool) int {
 		x.text(b[:n])
 		return n
 	}
+	if name, _ := tagName(b[:n]); name == "wbr" { // a place where a word may be broken, and not its end
+		cell, cut := len(x.cell), x.cut
+		x.text(b[:n])
+		x.cell, x.cut = x.cell[:cell], cut
+		return n
+	}
 	x.end()
 	x.tag(b[:n])
 	if x.state == markupText {
@@ -309,7 +315,8 @@ func (x *markupWriter) end() {
 		at := bytes.Index(x.held, v)
 		inner, quoted := bare(v)
 		prose := x.label && x.prose(v) || !bytes.ContainsFunc(v, isAlnum) && x.m.strength(x.top().name) == field.None
-		another := !quoted && names(x.top().name) != nameNone && x.m.strength(string(v)) != field.None // the next name, not a value
+		prose = prose || x.beside != field.None && bytes.Count(v, []byte{' '}) > 5 && bytes.ContainsAny(v, ",.;")          // a definition
+		another := !quoted && names(x.top().name) != nameNone && x.m.strength(string(v)) != field.None && !field.Opaque(v) // the next name, not a value
 		if len(v) == 0 || prose || another || !secret(x.value, inner) {
 			x.out = append(x.out, x.held...)
 		} else {
@@ -327,7 +334,7 @@ func (x *markupWriter) end() {
 
 // prose reports that v, behind what may be a label, is a part of a sentence or of a program instead of a value.
 func (x *markupWriter) prose(v []byte) bool {
-	return bytes.ContainsAny(v, " \t\n") || len(v) < 3 || v[0] == '(' || bytes.HasPrefix(v, []byte("&#x3C;")) || bytes.HasPrefix(v, []byte("&lt;")) ||
+	return bytes.ContainsAny(v, " \t\n") || len(v) < 3 || v[0] == '(' || bytes.HasPrefix(v, []byte("&#x3C;")) || bytes.HasPrefix(v, []byte("&lt;")) || bytes.HasPrefix(v, []byte("&gt;")) || bytes.HasPrefix(v, []byte("&nbsp;")) ||
 		x.mention && !bytes.ContainsAny(v, "0123456789")
 }
 

@@ -65,7 +65,7 @@ func (v *value) secret(i, end int, quoted bool) (from, to int) {
 		return i, i
 	case v.strength == field.Weak && basicPair(text):
 	case v.strength == field.Weak:
-		if !field.Opaque(text) || !quoted && (v.expression(text) || text[0] == '_' && identifier(text)) || digest(text) && hashName(name) || text[0] == '\\' || text[0] == '{' || bytes.Count(text, []byte(",")) > 2 {
+		if !field.Opaque(text) || !quoted && (v.expression(text) || text[0] == '_' && identifier(text) && !v.lineStartEnv()) || digest(text) && hashName(name) || text[0] == '\\' || text[0] == '{' || bytes.Count(text, []byte(",")) > 2 {
 			return i, i
 		}
 	case scheme > 0 && sentence(text):

@@ -156,11 +156,11 @@ func (v *value) keyword(i, begin int, c, next byte) bool {
 		return v.read(i+len(stringType), true)
 	case c == 's' && i > begin && !f.final && len(f.b)-i < len(stringType) && stringType[:len(f.b)-i] == string(f.b[i:]):
 		return v.need()
-	case i > begin && c|0x20 == 'f' && next|0x20 == 'o':
-		return v.forUser(i)
 	case i > begin && v.isFlag():
 		v.flag, v.lineStart = true, false
 		return v.read(i, false)
+	case i > begin && c|0x20 == 'f' && next|0x20 == 'o' && (foldPrefix(f.b[i:], "for ") || len(f.b)-i < len("for ")):
+		return v.forUser(i)
 	case i > begin && f.netrc(v.name, v.at):
 		v.lineStart, v.form.pair = false, true
 		return v.read(i, false)
@@ -271,7 +271,7 @@ func (v *value) strange(i int) bool {
 
 // madeUp reports one word that looks made by a machine.
 func madeUp(word []byte) bool {
-	return len(word) >= 8 && (isDigit(word[0]) || isLetter(word[0])) && tokenLike(word) && !field.Wordy(word) && !bytes.ContainsAny(word, "<>[]{}()|\"'`,")
+	return len(word) >= 8 && (isDigit(word[0]) || isLetter(word[0]) || word[0] == '+' && len(word) >= 32) && tokenLike(word) && !field.Wordy(word) && !bytes.ContainsAny(word, "<>[]{}()|\"'`,")
 }
 
 // sentence reads the key we got from azure is x, and password for user bob: x, from behind key.

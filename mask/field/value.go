@@ -213,7 +213,7 @@ const maxAcronym = 5
 
 // Wordy reports words, joined as names are, with few digits: TestLastIndex, sha3.NewSHAKE128, sub_test/sub2. It does not keep v.
 func Wordy(v []byte) bool {
-	inWords, letterCount, digits, signs, dots := 0, 0, 0, 0, 0
+	inWords, letterCount, words, digits, signs, dots := 0, 0, 0, 0, 0, 0
 	lower := bytes.ContainsAny(v, "abcdefghijklmnopqrstuvwxyz")
 	for i := 0; i < len(v); {
 		from := i
@@ -249,12 +249,16 @@ func Wordy(v []byte) bool {
 			continue
 		}
 		letterCount += i - from
+		words++
 		if n := i - from; n >= 3 && (n <= maxAcronym || v[from] >= 'a' || v[from+1] >= 'a' || !lower) {
 			inWords += n
 		}
 	}
 	if dots >= 2 && signs == 0 && digits <= 3 && letterCount > 3*digits {
 		return !Gibberish(v) // fs.s3.cse.enabled
+	}
+	if letterCount >= 20 && words*7 > letterCount*2 && lower {
+		return false // so many short words are none: MifahzVsacEaMOatW7ddlpiUTepcHuhH
 	}
 	return letterCount > 0 && inWords*100 >= letterCount*80 && digits <= 4 && digits*3 <= letterCount && signs <= 1 && !Gibberish(v)
 }

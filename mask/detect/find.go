@@ -177,9 +177,12 @@ func (f *finder) tokenBegin(i int) int {
 func (f *finder) candidate(i int) bool {
 	f.at = i
 	for _, n := range f.s.windows.at(binary.LittleEndian.Uint32(f.b[i:])) {
-		l := &f.s.literals[n]
+		if !n.may(f.b, i) {
+			continue
+		}
+		l := &f.s.literals[n.literal]
 		start := i - l.at
-		if start < 0 || l.read == readName && start < f.named || !hasLiteral(f.b[start:], l) {
+		if l.read == readName && start < f.named || !hasLiteral(f.b[start:], l) {
 			continue // name would not judge a name twice
 		}
 		if f.read(l, start) {

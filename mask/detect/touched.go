@@ -27,7 +27,7 @@ func (s *Set) Touched(b []byte) bool {
 		}
 		p0, p1, p2, p3 := uint16(w), uint16(w>>16), uint16(w>>32), w>>48
 		if pair&t.second[p0]|t.first[p0]&t.second[p1]|t.first[p1]&t.second[p2]|t.first[p2]&t.second[p3] != 0 {
-			if s.touchedAt(b, i-3, i+6) {
+			if s.touchedNear(b, i, i+6, pair, w) {
 				return true
 			}
 		}
@@ -58,7 +58,7 @@ func (s *Set) TouchedRun(b []byte) int {
 			if i+8 < len(b) && (b[i+8] == '"' || b[i+8] == '\\') {
 				end-- // the run ends before this window does
 			}
-			if s.touchedAt(b, i-3, end) {
+			if s.touchedNear(b, i, end, pair, w) {
 				return -1
 			}
 		}
@@ -77,8 +77,21 @@ func (s *Set) touches(w uint64) bool {
 	return t.first[p0]&t.second[p1]|t.first[p1]&t.second[p2]|t.first[p2]&t.second[p3] != 0
 }
 
-// touchedAt looks closer at the windows of b that begin from from to to. Two pairs of which the second is in b[i:i+8] may belong to one that begins at
-// i-3 to i+5: they begin at i-2, i, i+2 or i+4, and the window there or one byte before or behind.
+// touchedNear looks closer at the windows that two pairs may belong to, of which the second is in w = b[i:i+8], and which begin before end. pair is what the
+// pair in front of w may be the first half of.
+func (s *Set) touchedNear(b []byte, i, end int, pair, w uint64) bool {
+	t := s.pairs
+	for at := i - 2; at <= i+4; at += 2 {
+		p := uint16(w)
+		if pair&t.second[p] != 0 && s.touchedAt(b, at-1, min(at+2, end)) {
+			return true // the window is there or one byte before or behind
+		}
+		pair, w = t.first[p], w>>16
+	}
+	return false
+}
+
+// touchedAt looks closer at the windows of b that begin in b[from:to].
 func (s *Set) touchedAt(b []byte, from, to int) bool {
 	for i := max(from, 0); i < min(to, len(b)-3); i++ {
 		w := binary.LittleEndian.Uint32(b[i:])
@@ -92,8 +105,7 @@ func (s *Set) touchedAt(b []byte, from, to int) bool {
 // stands reports whether a literal has its window w at i.
 func (s *Set) stands(b []byte, i int, w uint32) bool {
 	for _, n := range s.windows.at(w) {
-		l := &s.literals[n]
-		if start := i - l.at; start >= 0 && hasLiteral(b[start:], l) {
+		if n.may(b, i) && hasLiteral(b[i-int(n.back):], &s.literals[n.literal]) {
 			return true
 		}
 	}

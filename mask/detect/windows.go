@@ -44,8 +44,21 @@ const buckets = 64
 // windows is the index: which literals have a window.
 type windows struct {
 	slots []slot // by a hash of the window, those that collide behind one another
-	lits  []int32
+	lits  []place
 	shift uint8
+}
+
+// place is where a window stands in a literal.
+type place struct {
+	literal int32
+	back    int32 // so far behind its beginning
+	first   uint8 // what the literal begins with; bit 5, which tells upper from lower case, is set
+}
+
+// may reports whether the literal may stand where its window stands at b[i:].
+func (p place) may(b []byte, i int) bool {
+	start := i - int(p.back)
+	return start >= 0 && b[start]|0x20 == p.first
 }
 
 type slot struct {
@@ -55,7 +68,7 @@ type slot struct {
 }
 
 // at returns the literals whose window w is. The caller must not change them.
-func (x *windows) at(w uint32) []int32 {
+func (x *windows) at(w uint32) []place {
 	for i := w * 0x9E3779B1 >> x.shift; ; i++ {
 		s := &x.slots[i&uint32(len(x.slots)-1)]
 		if s.n == 0 || s.window == w {
@@ -97,11 +110,12 @@ func (s *Set) build() {
 	}
 	size := max(8, bits.Len(uint(2*n-1)))
 	x := &s.windows
-	x.slots, x.lits, x.shift = make([]slot, 1<<size), make([]int32, len(all)), uint8(32-size)
+	x.slots, x.lits, x.shift = make([]slot, 1<<size), make([]place, len(all)), uint8(32-size)
 	for i := 0; i < len(all); {
 		w, from := all[i].window, i
 		for ; i < len(all) && all[i].window == w; i++ {
-			x.lits[i] = all[i].literal
+			l := &s.literals[all[i].literal]
+			x.lits[i] = place{all[i].literal, int32(l.at), l.text[0] | 0x20} //nolint:gosec // a literal is short
 		}
 		s.sieve.add(w)
 		at := w * 0x9E3779B1 >> x.shift

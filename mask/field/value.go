@@ -39,10 +39,25 @@ func Placeholder(v []byte) bool {
 		return true // ${{ secrets.X }}, #{password}
 	case first == '{' && bytes.HasPrefix(v, []byte("{{")) && bytes.HasSuffix(v, []byte("}}")), first == '<' && bytes.HasPrefix(v, []byte("<%")):
 		return true
-	case (first == '[' || first == '%') && Mask(v):
+	case (first == '[' || first == '%') && Mask(v), first == '[' && masked(v):
 		return true
 	}
 	return false
+}
+
+// masked reports a placeholder, or one of asterisks where it takes the length of what it stands for, and nothing behind it but signs.
+func masked(v []byte) bool {
+	end := bytes.IndexByte(v, ']') + 1
+	stars, ok := bytes.CutPrefix(v[:end], []byte("[masked:"))
+	if !ok || (len(stars) < 2 || !same(stars[:len(stars)-1], '*')) && !Mask(v[:end]) {
+		return false
+	}
+	for _, c := range v[end:] {
+		if isLetter(c) || isDigit(c) {
+			return false
+		}
+	}
+	return true
 }
 
 // referenceTable has what references begin with.

@@ -177,7 +177,7 @@ type run struct {
 }
 
 func newRun(client, target io.ReadWriter, host transfer.Host, opt Options) *run {
-	return &run{host: host, opt: opt, client: newEnd(client), target: newEnd(target), buf: make([]byte, chunk)}
+	return &run{host: host, opt: opt, client: newEnd(client), target: newEnd(target), buf: make([]byte, 4*chunk)}
 }
 
 // masked masks the text of an error, or a name.

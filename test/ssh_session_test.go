@@ -321,7 +321,7 @@ func TestSSHSignals(t *testing.T) {
 		if g.target.user != "root" {
 			t.Skip("the tests do not run as root")
 		}
-		s, out := start(&g.key, `trap 'echo caught' TERM; echo ready; for i in 1 2 3 4 5; do sleep 0.1; done; echo done`)
+		s, out := start(&g.key, `trap 'echo caught' TERM; echo ready; for i in 1 2 3 4 5 6; do sleep 0.5; done; echo done`)
 		if err := s.Signal(ssh.SIGTERM); err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"encoding"
 	"encoding/binary"
 	"hash"
+	"hash/maphash"
 )
 
 // fingerprinter computes HMAC-SHA-256 (RFC 2104) of short values. It keeps the states of both hashes behind the key's block, and pads what it hashes
@@ -19,6 +20,13 @@ type fingerprinter struct {
 	code         [sha256.Size]byte // of value
 	text, last   []byte            // what the two hashes were fed with
 	size         int               // of text without its padding: "v1" and the value; 0: there is none
+	seed         maphash.Seed
+	held         [256]heldID // of the secrets held that were asked for, by a hash
+}
+
+type heldID struct {
+	value []byte // the set's
+	id    []byte
 }
 
 // resumable is a hash that goes on from a state that it had before.
@@ -38,7 +46,7 @@ const stateHead = len("sha\x03")
 const keptValue = 64 << 10
 
 func newFingerprinter(key []byte) *fingerprinter {
-	f := &fingerprinter{mac: hmac.New(sha256.New, key)}
+	f := &fingerprinter{mac: hmac.New(sha256.New, key), seed: maphash.MakeSeed()}
 	if len(key) > sha256.BlockSize {
 		sum := sha256.Sum256(key)
 		key = sum[:]
@@ -142,14 +150,30 @@ func appendID(dst, code []byte) []byte {
 
 // Fingerprint is the ID that stands in the placeholder of value: equal values have equal fingerprints, which
 // tell nothing about them to who lacks the key.
-func (e *Engine) Fingerprint(value []byte) string { return string(e.appendFingerprint(nil, value)) }
+func (e *Engine) Fingerprint(value []byte) string {
+	return string(e.appendFingerprint(nil, value, false))
+}
 
-func (e *Engine) appendFingerprint(dst, value []byte) []byte {
+// appendFingerprint appends the fingerprint of value. It is remembered where value is that of a secret held.
+func (e *Engine) appendFingerprint(dst, value []byte, held bool) []byte {
 	f, _ := e.macs.Get().(*fingerprinter)
 	if f == nil {
 		f = newFingerprinter(e.key)
 	}
-	dst = appendID(dst, f.sum(value))
+	if held {
+		dst = append(dst, f.heldID(value)...)
+	} else {
+		dst = appendID(dst, f.sum(value))
+	}
 	e.macs.Put(f)
 	return dst
+}
+
+// heldID is the fingerprint of a secret held. It is valid until the next call.
+func (f *fingerprinter) heldID(value []byte) []byte {
+	h := &f.held[maphash.Bytes(f.seed, value)%uint64(len(f.held))]
+	if !bytes.Equal(h.value, value) || len(h.id) == 0 {
+		h.value, h.id = value, appendID(h.id[:0], f.sum(value))
+	}
+	return h.id
 }

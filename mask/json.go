@@ -61,6 +61,7 @@ type jsonWriter struct {
 	surveyed bool // hits says where in the block the secrets held are
 	hits     []known.Span
 	nextHit  int
+	sole     known.Span // of the string at hand; see soleHit
 
 	found  []edit // in the string at hand
 	edits  []edit // of all, where this reads a string of another's
@@ -79,6 +80,7 @@ type edit struct {
 	start, end int
 	kind       string
 	value      []byte // what the fingerprint is made of
+	held       bool   // it is that of a secret held
 	bare       bool   // it is no string and becomes one
 	depth      int    // how many strings are around the text it stands in
 }
@@ -237,6 +239,23 @@ func (j *jsonWriter) hit(b []byte, from, to int) bool {
 	return j.nextHit < len(j.hits) && j.hits[j.nextHit].Start < to
 }
 
+// soleHit is the secret held in a string without escapes at b[from:to], relative to from, if hit found one that is not over its ends and no other; otherwise it ends at 0.
+func (j *jsonWriter) soleHit(from, to int) known.Span {
+	h := j.hits[j.nextHit]
+	if h.Start < from || h.End > to || j.nextHit+1 < len(j.hits) && j.hits[j.nextHit+1].Start < to {
+		return known.Span{}
+	}
+	h.Start, h.End = h.Start-from, h.End-from
+	return h
+}
+
+// heldEdit masks the secret held that stands at h behind from.
+func (j *jsonWriter) heldEdit(h known.Span, from int) edit {
+	set := j.m.sets[h.Set]
+	j.m.notes.hold(set.Name(h.Entry))
+	return edit{start: from + h.Start, end: from + h.End, kind: set.Name(h.Entry), value: set.Value(h.Entry), held: true}
+}
+
 // copyTo passes the bytes before i that need no change.
 func (j *jsonWriter) copyTo(b []byte, i int) {
 	j.out = append(j.out, b[j.clean:i]...)
@@ -265,7 +284,7 @@ func (j *jsonWriter) put(b []byte, e edit) {
 
 // render returns the placeholder as it is spelled where it stands, until the next call.
 func (j *jsonWriter) render(e edit) []byte {
-	j.masked = j.m.placeholder(j.masked[:0], e.kind, e.value, e.end-e.start, j.tally)
+	j.masked = j.m.place(j.masked[:0], e.kind, e.value, e.held, e.end-e.start, j.tally)
 	n := len(j.masked)
 	if e.bare {
 		j.spare = append(quote(append(j.spare[:0], '"'), j.masked), '"')
@@ -344,7 +363,13 @@ func (j *jsonWriter) str(b []byte, final bool) (wait bool) {
 		plain = j.plain
 	}
 	j.found = j.found[:0]
-	look := escaped || j.hit(b, from, to)
+	look := j.hit(b, from, to)
+	j.sole = known.Span{}
+	if escaped {
+		look = true
+	} else if look {
+		j.sole = j.soleHit(from, to)
+	}
 	if j.wantKey {
 		j.wantKey = false
 		j.name(plain, look)

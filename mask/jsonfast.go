@@ -97,7 +97,8 @@ func (j *jsonWriter) knownName(b []byte) int {
 	return n
 }
 
-// cleanString returns the length of the string value at b[i], with a comma behind it, if it is there whole, holds no escape and nothing to mask; otherwise 0.
+// cleanString returns the length of the string value at b[i], with a comma behind it, if it is there whole and holds no escape and nothing to mask but one secret held, which
+// is masked; otherwise 0.
 func (j *jsonWriter) cleanString(b []byte, i int) int {
 	if j.key&^naming != 0 || j.in.strong {
 		return 0
@@ -116,7 +117,11 @@ func (j *jsonWriter) cleanString(b []byte, i int) int {
 		}
 		if !j.surveyed || len(j.hits) > 0 {
 			if j.hit(b, i, end) {
-				return 0
+				h := j.soleHit(i+1, end)
+				if h.End == 0 {
+					return 0
+				}
+				j.put(b, j.heldEdit(h, i+1))
 			}
 		}
 	}

@@ -217,15 +217,19 @@ func (j *jsonWriter) value(plain []byte, look bool) {
 
 // look searches the text of a string. Where always is unset it holds no secret that is held.
 func (j *jsonWriter) look(plain []byte, always bool) {
-	if !always && !j.m.e.detect.Touched(plain) && !j.scan.holdsPersonal(plain) {
+	if (!always || j.sole.End > 0) && !j.m.e.detect.Touched(plain) && !j.scan.holdsPersonal(plain) {
+		if j.sole.End > 0 {
+			j.found = append(j.found, j.heldEdit(j.sole, 0))
+		}
 		return
 	}
 	spans := j.scan.scan(plain)
 	for _, sp := range closeSpans(spans, len(plain)) {
-		if sp.value == nil {
+		held := sp.value != nil
+		if !held {
 			sp.value = plain[sp.start:sp.end]
 		}
-		j.found = append(j.found, edit{start: sp.start, end: sp.end, kind: sp.kind, value: sp.value})
+		j.found = append(j.found, edit{start: sp.start, end: sp.end, kind: sp.kind, value: sp.value, held: held})
 	}
 }
 
@@ -268,7 +272,7 @@ func (j *jsonWriter) respell(raw []byte, look bool) {
 		}
 	}
 	for _, sp := range wholeEscapes(raw, j.scan.spans) {
-		j.merge(edit{start: sp.start, end: sp.end, kind: sp.kind, value: sp.value})
+		j.merge(edit{start: sp.start, end: sp.end, kind: sp.kind, value: sp.value, held: true})
 	}
 }
 

@@ -116,13 +116,18 @@ func (m *Masker) Stream(w interface{ Write(p []byte) (int, error) }, shape weir.
 // placeholder appends the placeholder of value and counts it. It stands for raw bytes of the input, which may spell the value in
 // another way.
 func (m *Masker) placeholder(dst []byte, kind string, value []byte, raw int, t *weir.Tally) []byte {
+	return m.place(dst, kind, value, false, raw, t)
+}
+
+// place is placeholder; held says that value is that of a secret held, which stays as it is.
+func (m *Masker) place(dst []byte, kind string, value []byte, held bool, raw int, t *weir.Tally) []byte {
 	t.Add(kind)
 	t.Replaced(raw)
 	from := len(dst)
 	dst = append(dst, "[masked:"...)
 	dst = append(dst, kind...)
 	dst = append(dst, ':')
-	dst = m.e.appendFingerprint(dst, value)
+	dst = m.e.appendFingerprint(dst, value, held)
 	dst = append(dst, ']')
 	m.notes.add(dst[from:], kind, raw)
 	return dst
@@ -133,7 +138,7 @@ type span struct {
 	from       int // where what shows it to be a secret begins
 	start, end int
 	kind       string
-	value      []byte // what the fingerprint is made of; nil: the bytes themselves
+	value      []byte // of a secret held, what the fingerprint is made of; nil: the bytes themselves
 	open       detect.Run
 	quote      string
 	yields     bool // to the kind of a span that it overlaps
@@ -317,11 +322,11 @@ func (s *scanner) insert(k span) {
 func (m *Masker) replace(dst, b []byte, from, to int, spans []span, t *weir.Tally) []byte {
 	for _, sp := range spans {
 		dst = append(dst, b[from:sp.start]...)
-		value := sp.value
+		value, held := sp.value, true
 		if value == nil {
-			value = b[sp.start:sp.end]
+			value, held = b[sp.start:sp.end], false
 		}
-		dst = m.placeholder(dst, sp.kind, value, sp.end-sp.start, t)
+		dst = m.place(dst, sp.kind, value, held, sp.end-sp.start, t)
 		from = sp.end
 	}
 	return append(dst, b[from:to]...)

@@ -249,7 +249,7 @@ func (s *Set) probe(dst []Span, x *index, b []byte, i int, w uint64) []Span {
 		}
 		if s.look(&at, x, b, start) {
 			if p := s.longest(at.group, b[start:]); p != nil {
-				dst = append(dst, Span{start, start + int(p.size), int(p.entry)})
+				dst = append(dst, Span{Start: start, End: start + int(p.size), Entry: int(p.entry)})
 			}
 		}
 	}

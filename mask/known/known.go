@@ -53,7 +53,10 @@ type Warning struct {
 }
 
 // Span is where something was found: b[Start:End] holds a spelling of entry Entry, and of others if they overlap it.
-type Span struct{ Start, End, Entry int }
+type Span struct {
+	Start, End, Entry int
+	Set               int // of FindAll: which set it is of
+}
 
 // pattern is a spelling or a piece of one: text[at:at+size].
 type pattern struct {

@@ -7,36 +7,66 @@ import (
 	"slices"
 )
 
-// FindAll appends what each set finds in b to dst, ascending by where it starts; spans of different sets may overlap, and Entry counts within the set that
-// found it, which is not said. It takes less time than asking one set after another. Nil sets find nothing. It does not keep b.
+// FindAll appends what each set finds in b to dst, ascending by where it starts; spans may overlap, and Entry counts within the set that
+// found it, whose place in sets is in Set. It takes less time than asking one set after another. Nil sets find nothing. It does not keep b.
 func FindAll(dst []Span, sets []*Set, b []byte) []Span {
 	first := len(dst)
 	if !slices.ContainsFunc(sets, func(s *Set) bool { return !s.empty() }) {
 		return dst
 	}
-	for rest := sets; len(rest) > 0; {
-		x, n := rest[0], 1
-		if len(rest) > 1 && x.hasLong() && rest[1].hasLong() {
-			dst, n = findLongOfTwo(dst, x, rest[1], b), 2
+	for k := 0; k < len(sets); {
+		x, n := sets[k], 1
+		if k+1 < len(sets) && x.hasLong() && sets[k+1].hasLong() {
+			dst, n = findLongOfTwo(dst, sets, k, b), 2
 		} else if x.hasLong() {
-			dst = x.findLong(dst, b)
+			dst = of(x.findLong(dst, b), len(dst), k)
 		}
-		for _, s := range rest[:n] {
-			if s != nil && s.short != nil {
-				dst = s.findShort(dst, b)
+		for ; n > 0; n-- {
+			if s := sets[k]; s != nil && s.short != nil {
+				n := len(dst)
+				dst = ordered(of(s.findShort(dst, b), n, k), first, n)
 			}
+			k++
 		}
-		rest = rest[n:]
 	}
 	dst = findWrapped(dst, sets, b, 0)
-	slices.SortFunc(dst[first:], func(x, y Span) int { return cmp.Compare(x.Start, y.Start) })
+	byStart := func(x, y Span) int { return cmp.Compare(x.Start, y.Start) }
+	if !slices.IsSortedFunc(dst[first:], byStart) {
+		slices.SortFunc(dst[first:], byStart)
+	}
 	return dst
+}
+
+// ordered merges spans[from:mid] and spans[mid:], each of which ascends.
+func ordered(spans []Span, from, mid int) []Span {
+	n := len(spans)
+	if mid == from || mid == n || spans[mid-1].Start <= spans[mid].Start {
+		return spans
+	}
+	spans = append(spans, spans[from:mid]...)
+	for x, y := spans[n:], spans[mid:n]; len(x) > 0; from++ {
+		if len(y) > 0 && y[0].Start < x[0].Start {
+			spans[from], y = y[0], y[1:]
+		} else {
+			spans[from], x = x[0], x[1:]
+		}
+	}
+	return spans[:n]
 }
 
 func (s *Set) hasLong() bool { return s != nil && s.long != nil }
 
-// findLongOfTwo is findLong for two sets: a window's hash is the same for both, so the words of their filters are looked at as one.
-func findLongOfTwo(dst []Span, s, t *Set, b []byte) []Span {
+// of says of spans[from:] which set they are of.
+func of(spans []Span, from, set int) []Span {
+	for i := range spans[from:] {
+		spans[from+i].Set = set
+	}
+	return spans
+}
+
+// findLongOfTwo is findLong for sets[k] and the next: a window's hash is the same for both, so the words of their filters are looked at as one.
+func findLongOfTwo(dst []Span, sets []*Set, k int, b []byte) []Span {
+	s, t := sets[k], sets[k+1]
 	x, y := s.long, t.long
 	f, fs, g, gs := x.filter, x.shift&63, y.filter, y.shift&63
 	i := 0
@@ -47,15 +77,17 @@ func findLongOfTwo(dst []Span, s, t *Set, b []byte) []Span {
 		const n = uint64(len(bitsTable))
 		m0, m1, m2, m3 := bitsTable[h0>>bitsShift%n], bitsTable[h1>>bitsShift%n], bitsTable[h2>>bitsShift%n], bitsTable[h3>>bitsShift%n]
 		if m0&^(f[h0>>fs]|g[h0>>gs]) == 0 || m1&^(f[h1>>fs]|g[h1>>gs]) == 0 || m2&^(f[h2>>fs]|g[h2>>gs]) == 0 || m3&^(f[h3>>fs]|g[h3>>gs]) == 0 {
-			for k := i; k < i+32; k += 8 {
-				w := x.load(b[k:])
-				dst = t.probe(s.probe(dst, x, b, k, w), y, b, k, w)
+			for j := i; j < i+32; j += 8 {
+				w := x.load(b[j:])
+				dst = of(s.probe(dst, x, b, j, w), len(dst), k)
+				dst = of(t.probe(dst, y, b, j, w), len(dst), k+1)
 			}
 		}
 	}
 	for ; i+8 <= len(b); i += 8 {
 		w := x.load(b[i:])
-		dst = t.probe(s.probe(dst, x, b, i, w), y, b, i, w)
+		dst = of(s.probe(dst, x, b, i, w), len(dst), k)
+		dst = of(t.probe(dst, y, b, i, w), len(dst), k+1)
 	}
 	return dst
 }
@@ -88,9 +120,11 @@ func findWrapped(dst []Span, sets []*Set, b []byte, from int) []Span {
 // findChains is findChain for each set; the end is the same for all.
 func findChains(dst []Span, sets []*Set, b []byte, from int, next breaker) (found []Span, end int) {
 	end = from
-	for _, s := range sets {
+	for k, s := range sets {
 		if !s.empty() {
+			n := len(dst)
 			dst, end = s.findChain(dst, b, from, next)
+			of(dst, n, k)
 		}
 	}
 	return dst, end

@@ -205,7 +205,7 @@ func (s *Set) findView(dst []Span, v *view) []Span {
 	for _, sp := range dst[n:] {
 		start, last := v.original(sp.Start), v.original(sp.End-1)
 		if last-start >= sp.End-sp.Start {
-			dst[n] = Span{start, last + 1, sp.Entry}
+			dst[n] = Span{Start: start, End: last + 1, Entry: sp.Entry}
 			n++
 		}
 	}

@@ -6,8 +6,6 @@ import (
 	"math"
 	"math/bits"
 	"slices"
-
-	"weir/mask/field"
 )
 
 // Each literal is found by four of its bytes, its window: those that stand least often in ordinary text. Most text is passed over by a look at every
@@ -219,16 +217,44 @@ func likelyFour(l *literal, at int) float32 {
 	return half(at) * half(at+2)
 }
 
-func likelyPair(a, b byte) float32 {
-	p := likelyByte(a) * likelyByte(b)
-	switch {
-	case !isLetter(a) || !isLetter(b) || a >= 0x80 || b >= 0x80:
-		return p
-	case field.Follows(a, b):
-		return 2 * p
-	}
-	return p / 8
+func likelyPair(a, b byte) float32 { return likelyPairs[uint16(a)|uint16(b)<<8] }
+
+// commonPairs are the pairs of letters, blanks and marks that stand most often in source code and prose: in the first string one after another those that are one pair in 64, in each further one
+// those that are half as frequent.
+var commonPairs = [...]string{
+	"e ",
+	" tinths errese ahe ionort enten an s",
+	"isatesstd  oartiler derif ntalitmeednd ccoelli fetioceic rnsngy  mne p dtotrro",
+	" bilrataof w ndiasma eouifo vepeurutopllfoecl otod lamctunsihanalfncnoeaomficaprhipaexlassigusacgeg rslo--chrnefadwitstu uibrta immprrbe",
+	"moe,hoclaisohtwaulh pobus.emghpyplrmsuosblnie.lseeckvaocrgluptueie hshabol()epm apubagrydoiabyyrumkeftmipptyttda vidowirovlyiv gfrtwsplt",
+	"fuduboooc bixtrcobausaldmsgscievgivigrfeupypnuk ytcuayffwhnyscpubarufabjpibs yrlqucravysudrkucmmipsyuiwregeyrdxcnfzeu yoweakdsxpp muoawoebmyeqnlddizmbewje",
+	"b gnfleiufgurpogbreotpoitlgotckannokdluadrnvsrw  kslrvx ccglpshrtfixnkrfksi kifyxixaskfstdgacp",
 }
+
+const mostCommon = 64 // one pair in so many is of the first of commonPairs
+
+// likelyPairs is how often each two bytes stand in ordinary text.
+var likelyPairs = func() (t [1 << 16]float32) {
+	for i := range t {
+		a, b := byte(i), byte(i>>8)
+		t[i] = likelyByte(a) * likelyByte(b)
+		switch {
+		case !isLetter(a) || !isLetter(b) || a >= 0x80 || b >= 0x80:
+		case a >= 'a' && b >= 'a': // less often than the last of commonPairs
+			t[i] = min(t[i]/4, 0.0002)
+		default:
+			t[i] /= 8
+		}
+	}
+	p := float32(1) / mostCommon
+	for _, pairs := range commonPairs {
+		for ; pairs != ""; pairs = pairs[2:] {
+			t[uint16(pairs[0])|uint16(pairs[1])<<8] = p
+		}
+		p /= 2
+	}
+	return t
+}()
 
 func likelyByte(c byte) float32 { return likelyTable[c] }
 

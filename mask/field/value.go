@@ -307,12 +307,6 @@ var followTable = [26]uint32{
 	0xcb915, 0x00010,
 }
 
-// Follows reports whether the letter b often stands behind a, in words of English and in the names of programs.
-func Follows(a, b byte) bool {
-	a, b = a|0x20-'a', b|0x20-'a'
-	return a < 26 && b < 26 && followTable[a]&(1<<b) != 0
-}
-
 // Mask reports a placeholder of this package's users, whole, as it stands or as it is spelled in a URL. What only looks like one at its beginning is
 // none: a secret may stand behind it. It does not keep v.
 func Mask(v []byte) bool {

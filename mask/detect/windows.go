@@ -217,11 +217,11 @@ func likelyFour(l *literal, at int) float32 {
 	return half(at) * half(at+2)
 }
 
-func likelyPair(a, b byte) float32 { return likelyPairs[uint16(a)|uint16(b)<<8] }
+func likelyPair(a, b byte) float32 { return pairTable[uint16(a)|uint16(b)<<8] }
 
-// commonPairs are the pairs of letters, blanks and marks that stand most often in source code and prose: in the first string one after another those that are one pair in 64, in each further one
+// commonPairTable are the pairs of letters, blanks and marks that stand most often in source code and prose: in the first string one after another those that are one pair in 64, in each further one
 // those that are half as frequent.
-var commonPairs = [...]string{
+var commonPairTable = [...]string{
 	"e ",
 	" tinths errese ahe ionort enten an s",
 	"isatesstd  oartiler derif ntalitmeednd ccoelli fetioceic rnsngy  mne p dtotrro",
@@ -231,23 +231,23 @@ var commonPairs = [...]string{
 	"b gnfleiufgurpogbreotpoitlgotckannokdluadrnvsrw  kslrvx ccglpshrtfixnkrfksi kifyxixaskfstdgacp",
 }
 
-const mostCommon = 64 // one pair in so many is of the first of commonPairs
+const mostCommon = 64 // one pair in so many is of the first of commonPairTable
 
-// likelyPairs is how often each two bytes stand in ordinary text.
-var likelyPairs = func() (t [1 << 16]float32) {
+// pairTable is how often each two bytes stand in ordinary text.
+var pairTable = func() (t [1 << 16]float32) {
 	for i := range t {
 		a, b := byte(i), byte(i>>8)
 		t[i] = likelyByte(a) * likelyByte(b)
 		switch {
 		case !isLetter(a) || !isLetter(b) || a >= 0x80 || b >= 0x80:
-		case a >= 'a' && b >= 'a': // less often than the last of commonPairs
+		case a >= 'a' && b >= 'a': // less often than the last of commonPairTable
 			t[i] = min(t[i]/4, 0.0002)
 		default:
 			t[i] /= 8
 		}
 	}
 	p := float32(1) / mostCommon
-	for _, pairs := range commonPairs {
+	for _, pairs := range commonPairTable {
 		for ; pairs != ""; pairs = pairs[2:] {
 			t[uint16(pairs[0])|uint16(pairs[1])<<8] = p
 		}

@@ -226,7 +226,7 @@ func (s *Set) view() *view {
 func (s *Set) holdWrapped(b []byte, from int) int {
 	at := len(b)
 	region := max(from, len(b)-2*s.maxLen-256)
-	if wordsAtEnd(b) {
+	if wordsAtEnd(b, region) {
 		at = s.holdChain(b, region, wordBreak)
 	}
 	if i := bytes.IndexByte(b[region:], '='); i >= 0 {
@@ -237,11 +237,15 @@ func (s *Set) holdWrapped(b []byte, from int) int {
 	return at
 }
 
-// wordsAtEnd reports whether b may end in wrapped lines: in a word with a break before, or in a break, and a long word before that.
-func wordsAtEnd(b []byte) bool {
+// wordsAtEnd reports whether b may end in wrapped lines: in a word with a break before, or in a break, and a long word before that. A break before from
+// does not count.
+func wordsAtEnd(b []byte, from int) bool {
 	i := len(b)
-	for i > 0 && wrapTable[b[i-1]] {
+	for i > from && wrapTable[b[i-1]] {
 		i--
+	}
+	if i == from {
+		return false
 	}
 	for word := i; i > 0 && word-i < maxIndent+10; i-- {
 		if c := b[i-1]; wrapTable[c] && (c != 'r' || i < 2 || b[i-2] != '\\') {

@@ -84,7 +84,6 @@ type entry struct {
 // build indexes all literals.
 func (s *Set) build() {
 	s.pairs = new(pairs)
-	c := new(clusters)
 	all := make([]entry, 0, 16<<10)
 	fours := make([]four, 0, 2*len(s.literals))
 	for i := range s.literals {
@@ -93,12 +92,7 @@ func (s *Set) build() {
 		all = l.windows(all, int32(i))
 		fours = append(fours, four{l, l.at}, four{l, beside})
 	}
-	// Those with the most halves first: what shares their bucket lets more pass.
-	slices.SortStableFunc(fours, func(a, b four) int { return cmp.Compare(b.wide(), a.wide()) })
-	for _, f := range fours {
-		c.put(f)
-	}
-	c.table(s.pairs)
+	spread(fours).table(s.pairs)
 	sortEntries(all)
 	n := 0
 	for i := range all {
@@ -138,14 +132,14 @@ func sortEntries(all []entry) {
 
 // place chooses where in a literal its window stands, and the four bytes beside it.
 func (l *literal) place() (beside int) {
-	least := float32(math.Inf(1))
+	least, rarest := float32(math.Inf(1)), float32(0)
 	for at := 0; at == 0 || at+window <= len(l.text); at++ {
 		here, before, behind := likelyFour(l, at), likelyFour(l, at-1), float32(math.Inf(1))
 		if at+window <= len(l.text) {
 			behind = likelyFour(l, at+1)
 		}
-		if p := here + min(before, behind); p < least {
-			least, l.at, beside = p, at, at-1
+		if p := here + min(before, behind); p < least || p == least && here < rarest {
+			least, rarest, l.at, beside = p, here, at, at-1
 			if behind < before {
 				beside = at + 1
 			}
@@ -286,157 +280,4 @@ func guessByte(c byte) float32 {
 		return 0.0003
 	}
 	return 0.0015
-}
-
-// four is four bytes of a literal from at on. Where that is one byte before its text, or one behind is missing, any byte may stand.
-type four struct {
-	l  *literal
-	at int
-}
-
-// wide guesses how many pairs there may be at its halves.
-func (f four) wide() int {
-	switch {
-	case f.l.read == readStar:
-		return 2
-	case f.at < 0 || f.at+window > len(f.l.text):
-		return 1
-	}
-	return 0
-}
-
-// place is what may stand at one place of a literal; nothing means any byte.
-func (f four) place(dst []byte, i int) []byte {
-	switch l := f.l; {
-	case i >= 0 && i < len(l.text):
-		c := l.text[i]
-		if dst = append(dst, c); l.fold && c >= 'a' && c <= 'z' {
-			dst = append(dst, c-('a'-'A'))
-		}
-	case i > 0 && l.read == readStar:
-		dst = append(dst, upperHex...)
-	}
-	return dst
-}
-
-// clusters spreads the literals over the buckets so that as little as can be passes by chance: what those of a bucket have as the first half
-// of four bytes passes with what any of them has as the second.
-type clusters struct {
-	of    [buckets]cluster
-	parts [2]parts // of the four at hand
-	bytes [4][]byte
-}
-
-// parts is what may stand in half of a four: pairs, or a byte with any other before or behind it.
-type parts struct {
-	pairs  []uint16
-	likely []float32
-	before []byte // any byte may be before these
-	behind []byte
-}
-
-// cluster is a bucket: what there is at both halves, and how likely it stands somewhere.
-type cluster struct {
-	pairs          [2][1 << 10]uint64
-	before, behind [2][256]bool
-	p              [2]float32
-}
-
-// with returns how likely what stands in a bucket's halves is once the four at hand is in it.
-func (c *clusters) with(k *cluster) [2]float32 {
-	p := k.p
-	for half := range c.parts {
-		t := &c.parts[half]
-		for i, pair := range t.pairs {
-			if k.pairs[half][pair/64]>>(pair%64)&1 == 0 {
-				p[half] += t.likely[i]
-			}
-		}
-		for _, b := range t.before {
-			if !k.before[half][b] {
-				p[half] += likelyByte(b)
-			}
-		}
-		for _, b := range t.behind {
-			if !k.behind[half][b] {
-				p[half] += likelyByte(b)
-			}
-		}
-	}
-	return p
-}
-
-// split sets parts.
-func (c *clusters) split(f four) {
-	for i := range c.bytes {
-		c.bytes[i] = f.place(c.bytes[i][:0], f.at+i)
-	}
-	for half := range c.parts {
-		t := &c.parts[half]
-		t.pairs, t.likely, t.before, t.behind = t.pairs[:0], t.likely[:0], nil, nil
-		a, b := c.bytes[2*half], c.bytes[2*half+1]
-		switch {
-		case len(a) == 0:
-			t.before = b
-		case len(b) == 0:
-			t.behind = a
-		}
-		for _, x := range a {
-			for _, y := range b {
-				t.pairs, t.likely = append(t.pairs, uint16(x)|uint16(y)<<8), append(t.likely, likelyPair(x, y))
-			}
-		}
-	}
-}
-
-// put adds a four to the bucket in which it lets the least more pass.
-func (c *clusters) put(f four) {
-	c.split(f)
-	best, least := 0, float32(math.Inf(1))
-	for i := range c.of {
-		k := &c.of[i]
-		p := c.with(k)
-		if more := p[0]*p[1] - k.p[0]*k.p[1]; more < least {
-			best, least = i, more
-		}
-	}
-	k := &c.of[best]
-	k.p = c.with(k)
-	for half := range c.parts {
-		for _, pair := range c.parts[half].pairs {
-			k.pairs[half][pair/64] |= 1 << (pair % 64)
-		}
-		for _, b := range c.parts[half].before {
-			k.before[half][b] = true
-		}
-		for _, b := range c.parts[half].behind {
-			k.behind[half][b] = true
-		}
-	}
-}
-
-// table sets t to what the buckets hold.
-func (c *clusters) table(t *pairs) {
-	for half, entries := range [2]*[1 << 16]uint64{&t.first, &t.second} {
-		var before, behind [256]uint64
-		for n := range c.of {
-			k := &c.of[n]
-			for word, set := range k.pairs[half] {
-				for ; set != 0; set &= set - 1 {
-					entries[word*64+bits.TrailingZeros64(set)] |= 1 << n
-				}
-			}
-			for b := range 256 {
-				if k.before[half][b] {
-					before[b] |= 1 << n
-				}
-				if k.behind[half][b] {
-					behind[b] |= 1 << n
-				}
-			}
-		}
-		for i := range entries {
-			entries[i] |= before[i>>8] | behind[i&0xff]
-		}
-	}
 }

@@ -207,6 +207,17 @@ func clean(n int) []byte {
 	return []byte(b.String()[:n])
 }
 
+// shuffled is bare names in an order that does not come again.
+func shuffled(n int) []byte {
+	words := strings.Fields("password secret token api_key cookie credentials passphrase access_token authorization session")
+	r := rand.New(rand.NewPCG(3, 4))
+	var b strings.Builder
+	for b.Len() < n {
+		b.WriteString(words[r.IntN(len(words))] + " ")
+	}
+	return []byte(b.String()[:n])
+}
+
 func BenchmarkFind(b *testing.B) {
 	s := newSet(b)
 	for name, in := range map[string][]byte{
@@ -214,7 +225,7 @@ func BenchmarkFind(b *testing.B) {
 		"http": []byte(strings.Repeat("http://a:", 7000)), "names": []byte(strings.Repeat("password ", 7000)), "prefixes": []byte(strings.Repeat("ghp_", 16000)),
 		"assigned": []byte(strings.Repeat("password: password:\n", 3300)), "members": []byte(strings.Repeat(`"d":"`, 13000)), "places": []byte(strings.Repeat("{PLAIN}", 9000)), "slashes": []byte(strings.Repeat(":thin:a/", 8000)),
 		"replies": []byte(strings.Repeat("1) \"password\"\n", 4300)), "brackets": []byte(strings.Repeat("x['password'] = ", 4000)),
-		"blanks": []byte(strings.Repeat("password         ", 3800)), "empty": []byte(strings.Repeat("password:\n", 6500)), "open rows": []byte(strings.Repeat("INSERT INTO t (password) VALUES ('a',", 1770)),
+		"bare": []byte(strings.Repeat("password secret token api_key ", 2100)), "shuffled": shuffled(64 << 10), "blanks": []byte(strings.Repeat("password         ", 3800)), "empty": []byte(strings.Repeat("password:\n", 6500)), "open rows": []byte(strings.Repeat("INSERT INTO t (password) VALUES ('a',", 1770)),
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(in)))

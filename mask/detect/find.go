@@ -199,16 +199,10 @@ func hasLiteral(b []byte, l *literal) bool {
 	if !l.fold {
 		return string(b[:len(l.text)]) == l.text
 	}
-	for i := range len(l.text) {
-		c := b[i]
-		if c >= 'A' && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		if c != l.text[i] {
-			return false
-		}
+	if last := len(l.text) - 1; (b[last]^l.text[last])&^0x20 != 0 {
+		return false // of those that begin alike, most end here
 	}
-	return true
+	return foldEqual(b, l.text)
 }
 
 // view lets a reader see no more than MaxHold bytes of the value that begins at start, as if the rest were still to come: so it decides the same

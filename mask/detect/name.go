@@ -42,6 +42,14 @@ func (f *finder) name(l *literal, start int) bool {
 	if from > 1 && to-from > 2 && f.b[from-1] == '-' && f.b[from-2] != '-' && f.b[from] == 'D' && f.b[from+1] >= 'a' && f.b[from+1] <= 'z' {
 		from++ // Java's -Dname=x
 	}
+	if f.amongWords(from, to) {
+		return f.spoken(from, to) && f.inSentence(from, to)
+	}
+	return f.beside(from, to)
+}
+
+// beside reads the value beside the name b[from:to].
+func (f *finder) beside(from, to int) bool {
 	if cell := f.tabular(to); cell || f.tabularBefore(from, to) || from > 0 && cellEnd(f.b[from-1]) && to < len(f.b) && f.b[to] == ' ' {
 		if f.header(from, to) {
 			return true
@@ -62,6 +70,40 @@ func (f *finder) name(l *literal, start int) bool {
 	v := value{f: f, name: from, at: to, strength: strength}
 	v.lineStart = f.beginsLine(from)
 	return v.operator()
+}
+
+// amongWords reports a name that stands between two words and a blank on either side, of which neither makes it the name of a value: then it is
+// one, if at all, in a sentence. It is a quick look at what most bare names are; beside would come to the same.
+func (f *finder) amongWords(from, to int) bool {
+	b := f.b
+	if from < 8 || to+len(stringType) >= len(b) || b[from-1] != ' ' || b[to] != ' ' || !isWord(b[from-2]) {
+		return false
+	}
+	switch c, next := b[to+1], b[to+2]; {
+	case c|0x20 < 'a' || c|0x20 > 'z':
+		return false
+	case c == 'i' && next == 's', c == 's' && next == 't', c|0x20 == 'f' && next|0x20 == 'o': // is, string, for
+		return false
+	}
+	switch b[from-2] | 0x20 {
+	case 't':
+		return b[from-3]|0x20 != 'e' && b[from-3] != 'r' || b[from-4]|0x20 != 's' && b[from-4] != 'o' // set, export
+	case 'x', 'r', 'm', 'v': // setx, set_header, cgi_param, env
+		return false
+	}
+	return true
+}
+
+// inSentence reads what a sentence says behind one of its words by which people speak of secrets.
+func (f *finder) inSentence(from, to int) bool {
+	v := value{f: f, name: from, at: to, strength: f.match(from, to)}
+	switch {
+	case v.strength == field.None:
+		return false
+	case f.netrc(from, to):
+		return v.operator()
+	}
+	return v.sentence(to + 1)
 }
 
 // assigned reports whether something that may join a name to a value stands behind b[from:to], or may still

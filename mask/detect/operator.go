@@ -195,6 +195,9 @@ func (v *value) isSet() bool {
 		return false
 	}
 	before := v.f.b[max(0, v.name-12):v.name]
+	if n := len(before); n < 4 || before[n-1] != ' ' || bytes.IndexByte(setEndTable, before[n-2]) < 0 {
+		return false
+	}
 	for _, word := range [...]string{"set ", "SET ", "set_header ", "set -x ", "set -gx ", "setx ", "cgi_param "} {
 		if bytes.HasSuffix(before, []byte(word)) {
 			return true
@@ -202,6 +205,9 @@ func (v *value) isSet() bool {
 	}
 	return false
 }
+
+// setEndTable is what the words end with that set a name, in front of their blank.
+var setEndTable = []byte("tTrxm")
 
 // replies reports a name that stands in a list of Redis's command line, its value on the next line: 3) "password".
 func (v *value) replies() bool {
@@ -281,7 +287,13 @@ func (v *value) sentence(i int) bool {
 		return false
 	}
 	for end := max(i, v.f.words); end-i < 48; end++ {
+		for limit := min(len(b), i+48); end < limit && plainWordTable[b[end]]; {
+			end++
+		}
 		v.f.words = end // so far, nothing but words
+		if end-i >= 48 {
+			break
+		}
 		c, ok := v.peek(end)
 		switch {
 		case !ok:
@@ -300,6 +312,15 @@ func (v *value) sentence(i int) bool {
 	}
 	return false
 }
+
+// plainWordTable is what sentence may pass over: what words are made of and stands between them, but for s, which may end is.
+var plainWordTable = func() (t [256]bool) {
+	for c := range t {
+		b := byte(c)
+		t[c] = b != 's' && (isLetter(b) || isDigit(b) || bytes.IndexByte([]byte(" '-@"), b) >= 0)
+	}
+	return t
+}()
 
 // paragraph reads a word that stands alone on the line behind what speaks of it, or on the one after.
 func (v *value) paragraph(i int) bool {

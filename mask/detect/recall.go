@@ -20,10 +20,15 @@ const recalls = 8
 
 // recall returns what is known of the name b[from:to], which is not empty. The same names often come again. What it returns is good until the next call.
 func (f *finder) recall(from, to int) *recall {
-	n := to - from
-	if r := &f.names[f.lastName%recalls]; r.end == to && r.n == n {
+	if r := &f.names[f.lastName%recalls]; r.end == to && r.n == to-from {
 		return r
 	}
+	return f.recallOther(from, to)
+}
+
+// recallOther is recall for another name than the last one that was asked for.
+func (f *finder) recallOther(from, to int) *recall {
+	n := to - from
 	f.lastName = 7*uint(f.b[from]) + 3*uint(f.b[to-1]) + uint(n)
 	r := &f.names[f.lastName%recalls]
 	if r.n != n || !bytes.Equal(f.b[r.end-n:r.end], f.b[from:to]) {

@@ -116,7 +116,7 @@ type finder struct {
 	commands     commands
 	named        int // end of the last name that was judged
 	names        [recalls]recall
-	refused      [refusals]refusal
+	judged       [judgements]judgement
 	lastName     uint // of names: the one that was asked for last
 	askedLine    int  // of beginsLine: where it was asked last, and one more
 	lineBegins   bool // what it said
@@ -132,6 +132,7 @@ type finder struct {
 	noDelim      byte
 	inRow        []Finding // of rows, to be used again
 	tuples       *tuples   // nil until a row is too long
+	lastRun      lastRun   // that after read
 	plainHead    []byte    // of the last INSERT without a secret column
 	quiet        int       // where the secret itself begins of what search stopped at; -1 if that isn't known
 	at           int       // the window that is being looked at

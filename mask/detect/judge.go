@@ -16,24 +16,30 @@ type form struct {
 	query  bool // compared or set off by a word: x == "v", the password is "v", f(x, "v")
 }
 
-// judge decides on the complete value b[i:end]. The same name and value often come again; what was no secret then is none now.
+// judge decides on the complete value b[i:end]. The same name and value often come again; what they were then they are now.
 func (v *value) judge(i, end int, quoted bool) bool {
-	r, at, ok := v.refusal(i, end, quoted)
-	if ok && v.f.again(r, *at) {
-		return false
+	j, known, ok := v.judgement(i, end, quoted)
+	if ok && v.f.again(j, *known) {
+		j = *known
+		return v.found(v.name+int(j.secret), v.name+int(j.to))
 	}
 	from, to := v.secret(i, end, quoted)
-	if from < to {
-		rule := v.f.s.named
-		if v.option {
-			rule = v.f.s.option
-		}
-		return v.f.add(v.name, from, to, rule)
-	}
 	if ok && v.code == 0 { // it did not matter what stands further in front
-		*at = r
+		j.secret, j.to = uint16(from-v.name), uint16(to-v.name) //nolint:gosec // less than maxPart
+		*known = j
 	}
-	return false
+	return v.found(from, to)
+}
+
+// found adds b[from:to], if there is something.
+func (v *value) found(from, to int) bool {
+	switch {
+	case from >= to:
+		return false
+	case v.option:
+		return v.f.add(v.name, from, to, v.f.s.option)
+	}
+	return v.f.add(v.name, from, to, v.f.s.named)
 }
 
 // secret returns what of the complete value b[i:end] is a secret: nothing, where it begins at its end.

@@ -6,6 +6,12 @@ import (
 	"weir/mask/field"
 )
 
+// lastRun is b[from:to], which is of an alphabet.
+type lastRun struct {
+	alphabet *[256]bool
+	from, to int
+}
+
 // after reads the word right behind a literal: snmp-server community x, password 7 0A1B….
 func (f *finder) after(l *literal, start int) bool {
 	if start < f.done {
@@ -14,9 +20,13 @@ func (f *finder) after(l *literal, start int) bool {
 	i := start + len(l.text)
 	f.view(i)
 	end := i
-	for end < len(f.b) && end-i <= l.max && l.alphabet[f.b[end]] {
-		end++ // no further: such literals may stand back to back
+	if r := &f.lastRun; r.alphabet == l.alphabet && r.from <= i && i < r.to {
+		end = min(r.to, i+l.max+1, len(f.b)) // such literals may stand back to back
 	}
+	for end < len(f.b) && end-i <= l.max && l.alphabet[f.b[end]] {
+		end++
+	}
+	f.lastRun = lastRun{l.alphabet, i, end}
 	if end == len(f.b) && end-i <= l.max && !f.final {
 		return f.more(start, i, l.rule, RunToken, "")
 	}

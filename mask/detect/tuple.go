@@ -39,19 +39,21 @@ func (t *tupleScan) read(b []byte, limit, first int) bool {
 	return false
 }
 
+// longRow is the least that is there of a row of which anything is remembered, in bytes.
+const longRow = 1 << 10
+
 // tupleLength is the length of the row of MaxHold bytes or less at i; see there.
 func (f *finder) tupleLength(i int) (n int, ok bool) {
-	b := f.b[i:]
-	if len(b) < MaxHold {
-		return tupleLength(b, f.final)
+	b, final, held := f.b[i:], f.final, !f.final
+	if len(b) >= MaxHold {
+		b, final, held = b[:MaxHold], false, false
 	}
-	b = b[:MaxHold]
 	lead := tupleLead(b)
 	inner := lead < len(b) && b[lead] == '('
 	if inner && f.longTuple(i+lead, i+len(b)) {
-		return 0, false
+		return 0, final
 	}
-	if n, ok = tupleLength(b, false); inner && !ok {
+	if n, ok = tupleLength(b, final); inner && n == 0 && !held && len(b) >= longRow {
 		f.noteTuple(i+lead, i+len(b))
 	}
 	return n, ok

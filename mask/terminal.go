@@ -139,7 +139,7 @@ func (t *terminalWriter) end() int { return t.emitted + len(t.buf) - t.first }
 // decide searches all views; those where little is new only if it must be now.
 func (t *terminalWriter) decide(final, now bool) {
 	for _, v := range t.views() {
-		fresh, held := len(v.text)-v.seen, len(v.text)-v.from
+		fresh, held := v.fresh(), len(v.text)-v.from
 		if final || fresh > 0 && (now || fresh > (held-1<<10)/maxShare) {
 			v.decide(t, final)
 		}
@@ -148,8 +148,11 @@ func (t *terminalWriter) decide(final, now bool) {
 
 // relieve searches views that have grown much since they were.
 func (t *terminalWriter) relieve() {
+	if max(t.typed.fresh(), t.screen.fresh(), t.joined.fresh(), t.mixed.fresh()) <= lexAtOnce {
+		return
+	}
 	for _, v := range t.views() {
-		if len(v.text)-v.seen > lexAtOnce {
+		if v.fresh() > lexAtOnce {
 			v.decide(t, false)
 		}
 	}
@@ -275,6 +278,13 @@ func (t *terminalWriter) put(p []byte) int {
 	return at
 }
 
+// putByte is put for one byte.
+func (t *terminalWriter) putByte(c byte) int {
+	at := t.end()
+	t.buf = append(t.buf, c)
+	return at
+}
+
 // putFunction holds a control function. It is dropped when it is not paid for.
 func (t *terminalWriter) putFunction(p []byte, keep bool) (at int, held bool) {
 	if len(p) > t.room {
@@ -353,7 +363,7 @@ func (t *terminalWriter) unwrap(at int, p []byte) (int, []byte) {
 		return at + 1, p[1:]
 	}
 	t.settle()
-	t.typed.add(cr, []byte{'\n'})
+	t.typed.addByte(cr, '\n')
 	t.lineText = len(t.typed.text)
 	return at, p
 }
@@ -361,7 +371,7 @@ func (t *terminalWriter) unwrap(at int, p []byte) (int, []byte) {
 // settle gives the typed view what may not be part of a wrapped line any more.
 func (t *terminalWriter) settle() {
 	if t.blank >= 0 {
-		t.typed.add(t.blank, []byte{' '})
+		t.typed.addByte(t.blank, ' ')
 		t.blank = -1
 	}
 }
@@ -369,7 +379,7 @@ func (t *terminalWriter) settle() {
 // newline ends the line.
 func (t *terminalWriter) newline(c byte) {
 	t.room = min(maxControls, t.room+controlsPerText)
-	t.separate(t.put([]byte{c}))
+	t.separate(t.putByte(c))
 	t.lineAt, t.blind = t.end(), false
 }
 
@@ -378,7 +388,7 @@ func (t *terminalWriter) separate(at int) {
 	t.settle()
 	t.cr, t.crPending = -1, false
 	t.line.finish()
-	t.typed.add(at, []byte{'\n'})
+	t.typed.addByte(at, '\n')
 	t.joined.cut = true
 	t.lineAt, t.lineText = at, len(t.typed.text)
 }
@@ -392,7 +402,7 @@ func (t *terminalWriter) carriageReturn() {
 		return
 	}
 	t.room--
-	at := t.put([]byte{'\r'})
+	at := t.putByte('\r')
 	t.joined.cut = true
 	if t.cr < 0 {
 		t.cr = at

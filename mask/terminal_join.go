@@ -45,6 +45,11 @@ func (j *joinedView) feed(at int, p []byte) {
 		j.add(at, p)
 		return
 	}
+	if len(p) == 1 && !isEdge(p[0]) {
+		j.resolve()
+		j.addByte(at, p[0])
+		return
+	}
 	i := 0
 	for i < len(p) && isEdge(p[i]) {
 		i++
@@ -84,6 +89,10 @@ func (j *joinedView) keep(at int, p []byte, drawn bool) {
 
 // resolve decides on the edge, now that text follows it.
 func (j *joinedView) resolve() {
+	if len(j.edge) == 0 {
+		j.cut, j.loose = false, false
+		return
+	}
 	if !j.cut || !j.loose {
 		for _, p := range j.pieces {
 			if !p.drawn {

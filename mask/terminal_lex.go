@@ -78,12 +78,15 @@ func (t *terminalWriter) read(p []byte) {
 				p = p[n:]
 				continue
 			}
-			if n := l.whole(p); n > 0 {
+			if p[0] != esc {
+				t.c0(p[0])
+			} else if n := l.whole(p); n > 0 {
 				t.endControl(true)
 				p = p[n:]
 				continue
+			} else {
+				t.c0(esc)
 			}
-			t.c0(p[0])
 		}
 		p = p[1:]
 	}
@@ -280,7 +283,7 @@ func (t *terminalWriter) sequence(params []byte, final byte) {
 		t.edited().back(max(n, 1))
 	case 'C':
 		t.settle()
-		t.typed.add(at, []byte{' '})
+		t.typed.addByte(at, ' ')
 		if t.line.active || t.crPending {
 			t.edited().forward(max(n, 1), at)
 		}

@@ -14,7 +14,9 @@ type cell struct {
 	more int // how many bytes behind the character belong to it: it was written more than once
 }
 
-func (c *cell) is(p []byte) bool { return string(c.text[:c.n]) == string(p) }
+// is reports that the cell shows one byte; same, that it shows what o does.
+func (c *cell) is(b byte) bool    { return c.n == 1 && c.text[0] == b }
+func (c *cell) same(o *cell) bool { return c.text == o.text && c.n == o.n }
 
 func newCell(at int, p []byte) cell {
 	c := cell{at: at}
@@ -71,13 +73,13 @@ func (l *terminalLine) write(at int, p []byte) {
 		l.put(newCell(at, p))
 		return
 	}
-	for i := range p {
-		l.put(newCell(at+i, p[i:i+1]))
+	for i, b := range p {
+		l.put(cell{text: [utf8.UTFMax]byte{b}, n: 1, at: at + i})
 	}
 }
 
 func (l *terminalLine) put(c cell) {
-	blank := c.n == 1 && c.text[0] == ' '
+	blank := c.is(' ')
 	switch {
 	case l.cur == len(l.cells):
 		l.shorten()
@@ -85,17 +87,17 @@ func (l *terminalLine) put(c cell) {
 			l.resume()
 		}
 		l.cells = append(l.cells, c)
-	case l.cells[l.cur].is(c.text[:c.n]) || c.is([]byte{'_'}) && !l.cells[l.cur].is([]byte{' '}):
+	case l.cells[l.cur].same(&c) || c.is('_') && !l.cells[l.cur].is(' '):
 		// Written twice is bold, and underlined is what it is.
 		if old := &l.cells[l.cur]; l.shown <= l.cur && c.at > old.at {
 			old.more = c.at + int(c.n) - old.at - int(old.n)
 		}
-	case l.shown <= l.cur && !l.over && l.cells[l.cur].is([]byte{'_'}):
+	case l.shown <= l.cur && !l.over && l.cells[l.cur].is('_'):
 		l.resume()
 		old := l.cells[l.cur]
 		c.at, c.more = old.at, max(0, c.at-old.at)
 		l.cells[l.cur] = c
-	case l.shown <= l.cur && (l.over || l.cells[l.cur].is([]byte{' '})):
+	case l.shown <= l.cur && (l.over || l.cells[l.cur].is(' ')):
 		l.resume()
 		l.cells[l.cur] = c
 	default:
@@ -159,7 +161,7 @@ func (l *terminalLine) pay(n int) {
 
 // show appends the cells up to to that are not shown yet.
 func (l *terminalLine) show(to int) {
-	if l.stale || !l.active {
+	if l.stale || !l.active || l.shown >= to {
 		return
 	}
 	// What stands further back may have been passed on already, depending on how the input was split.
@@ -263,7 +265,7 @@ func (l *terminalLine) finish() {
 
 // newline begins a line of the screen view. What stands there is decided then.
 func (l *terminalLine) newline() {
-	l.t.screen.add(nowhere, []byte{'\n'})
+	l.t.screen.addByte(nowhere, '\n')
 	l.since = l.t.end()
 }
 
@@ -281,6 +283,10 @@ func (v *terminalView) addCell(at int, c *cell) {
 	if c.more > 0 {
 		v.runs = append(v.runs, textRun{text: len(v.text), at: at, more: c.more})
 		v.text = append(v.text, c.text[:c.n]...)
+		return
+	}
+	if c.n == 1 {
+		v.addByte(at, c.text[0])
 		return
 	}
 	v.add(at, c.text[:c.n])

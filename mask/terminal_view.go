@@ -34,15 +34,35 @@ const (
 // nowhere is where text stands that cannot be masked any more.
 const nowhere = -1 << 40
 
+// fresh is how much of the text was not searched yet, in bytes.
+func (v *terminalView) fresh() int { return len(v.text) - v.seen }
+
 // add appends p, which stands at at.
 func (v *terminalView) add(at int, p []byte) {
-	if len(p) == 0 {
+	if len(p) == 1 {
+		v.addByte(at, p[0])
 		return
 	}
-	if n := len(v.runs); n == 0 || v.runs[n-1].at+len(v.text)-v.runs[n-1].text != at || v.runs[n-1].more > 0 {
-		v.runs = append(v.runs, textRun{text: len(v.text), at: at})
+	if len(p) > 0 {
+		v.runs = v.runsTo(at)
+		v.text = append(v.text, p...)
 	}
-	v.text = append(v.text, p...)
+}
+
+// addByte appends one byte, which stands at at.
+func (v *terminalView) addByte(at int, c byte) {
+	v.runs = v.runsTo(at)
+	v.text = append(v.text, c)
+}
+
+// runsTo returns the runs with one in which the next byte stands at at.
+func (v *terminalView) runsTo(at int) []textRun {
+	if n := len(v.runs); n > 0 {
+		if last := &v.runs[n-1]; last.at+len(v.text)-last.text == at && last.more <= 0 {
+			return v.runs
+		}
+	}
+	return append(v.runs, textRun{text: len(v.text), at: at})
 }
 
 // each calls f for the places where text[from:to] stands.

@@ -30,6 +30,7 @@ type markupWriter struct {
 	out   []byte
 	state markupState
 
+	tags  markupTags
 	stack []element
 	value field.Strength // of the text that is being read
 	label bool           // value comes from a cell beside it that may as well be a heading
@@ -204,7 +205,7 @@ func (x *markupWriter) readText(b []byte, final bool) int {
 		x.text(b[:n])
 		return n
 	}
-	if name, _ := tagName(b[:n]); name == "wbr" { // a place where a word may be broken, and not its end
+	if name, _ := x.tags.name(b[:n]); name == "wbr" { // a place where a word may be broken, and not its end
 		cell, cut := len(x.cell), x.cut
 		x.text(b[:n])
 		x.cell, x.cut = x.cell[:cell], cut
@@ -220,30 +221,6 @@ func (x *markupWriter) readText(b []byte, final bool) int {
 
 func letter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' || c == '_' || c >= 0x80 }
 
-// tagEnd is the length of the tag at the front of b, or 0.
-func tagEnd(b []byte) int {
-	var quote byte
-	for i, c := range b[:min(len(b), maxTag)] {
-		switch {
-		case quote != 0:
-			if c == quote {
-				quote = 0
-			}
-		case (c == '"' || c == '\'') && i > 1 && b[1] != '/' && b[1] != '!' && valueAt(b[:i]):
-			quote = c
-		case c == '>':
-			return i + 1
-		}
-	}
-	return 0
-}
-
-// valueAt reports whether a quote behind b opens an attribute's value.
-func valueAt(b []byte) bool {
-	b = bytes.TrimRight(b, " \t\r\n")
-	return len(b) > 0 && b[len(b)-1] == '='
-}
-
 // begin prepares for the text behind a tag: what stands around it says whether it is secret.
 func (x *markupWriter) begin() {
 	x.value, x.label, x.drop, x.cut = field.None, false, false, false
@@ -254,7 +231,7 @@ func (x *markupWriter) begin() {
 			x.value, x.label = x.beside, x.besideLoose
 		}
 	} else {
-		x.value = max(x.m.strength(top.name), top.proof)
+		x.value = max(x.strength(top.name), top.proof)
 	}
 	if x.value == field.None && x.beside != field.None {
 		x.value, x.label = x.beside, x.besideLoose
@@ -314,9 +291,9 @@ func (x *markupWriter) end() {
 		v := bytes.TrimSpace(x.held)
 		at := bytes.Index(x.held, v)
 		inner, quoted := bare(v)
-		prose := x.label && x.prose(v) || !bytes.ContainsFunc(v, isAlnum) && x.m.strength(x.top().name) == field.None
-		prose = prose || x.beside != field.None && bytes.Count(v, []byte{' '}) > 5 && bytes.ContainsAny(v, ",.;")          // a definition
-		another := !quoted && names(x.top().name) != nameNone && x.m.strength(string(v)) != field.None && !field.Opaque(v) // the next name, not a value
+		prose := x.label && x.prose(v) || !bytes.ContainsFunc(v, isAlnum) && x.strength(x.top().name) == field.None
+		prose = prose || x.beside != field.None && bytes.Count(v, []byte{' '}) > 5 && bytes.ContainsAny(v, ",.;")  // a definition
+		another := !quoted && names(x.top().name) != nameNone && x.m.strength(v) != field.None && !field.Opaque(v) // the next name, not a value
 		if len(v) == 0 || prose || another || !secret(x.value, inner) {
 			x.out = append(x.out, x.held...)
 		} else {
@@ -364,7 +341,7 @@ func (x *markupWriter) name() {
 	if how == nameNone || x.cut || len(text) > maxLabel {
 		return
 	}
-	s := x.m.strength(string(text))
+	s := x.m.strength(text)
 	if how == nameLoose && s != field.None && !labels(text) {
 		s = field.None
 	}
@@ -423,20 +400,23 @@ func names(element string) nameKind {
 
 // strength is field's judgement of a name, without the tokens against forged requests: those are no credentials, and without
 // them no form could be sent.
-func (m *Masker) strength(name string) field.Strength {
-	if name == "" || len(name) > maxLabel {
+func (m *Masker) strength(name []byte) field.Strength {
+	if len(name) == 0 || len(name) > maxLabel || field.AntiForgery(name) {
 		return field.None
 	}
-	if field.AntiForgery([]byte(name)) {
-		return field.None
-	}
-	return m.e.names.Match([]byte(name))
+	return m.e.names.Match(name)
 }
 
-// attribute is where one stands in its tag.
-type attribute struct {
-	name       string
-	start, end int // of the value, without quotes
+// strength is that of a name of an element or an attribute: the same few come again and again.
+func (x *markupWriter) strength(name string) field.Strength {
+	if name == "" {
+		return field.None
+	}
+	known := &x.tags.names[nameSlot(name, len(x.tags.names))]
+	if known.text != name || !known.judged {
+		*known = markupName{name, x.m.strength([]byte(name)), true}
+	}
+	return known.strength
 }
 
 // tag passes a tag on, with its secret attributes masked, and follows what it opens and closes.
@@ -445,23 +425,23 @@ func (x *markupWriter) tag(b []byte) {
 		x.out = append(x.out, b...)
 		return
 	}
-	name, rest := tagName(b)
+	name, rest := x.tags.name(b)
 	if b[1] == '/' {
 		x.out = append(x.out, b...)
 		x.close(name)
 		return
 	}
-	attrs := attributes(b, rest)
+	attrs := x.tags.attributes(b, rest)
 	proof := field.None
 	for _, a := range attrs {
 		switch a.name {
 		case "name", "key", "id", "property", "field", "k":
-			proof = max(proof, x.m.strength(string(b[a.start:a.end])))
+			proof = max(proof, x.m.strength(b[a.start:a.end]))
 		}
 	}
 	at := 0
 	for _, a := range attrs {
-		s := x.m.strength(a.name)
+		s := x.strength(a.name)
 		switch a.name {
 		case "value", "v", "val", "content", "default", "data":
 			s = max(s, proof)
@@ -483,67 +463,6 @@ func (x *markupWriter) tag(b []byte) {
 	if b[len(b)-2] != '/' {
 		x.open(name, proof)
 	}
-}
-
-// tagName returns the local name in lower case, and where it ends.
-func tagName(b []byte) (string, int) {
-	from := 1
-	if b[1] == '/' {
-		from = 2
-	}
-	end := from
-	for end < len(b) && b[end] > ' ' && b[end] != '>' && b[end] != '/' {
-		end++
-	}
-	name := bytes.ToLower(b[from:end])
-	if i := bytes.LastIndexByte(name, ':'); i >= 0 {
-		name = name[i+1:]
-	}
-	return string(clip(name)), end
-}
-
-// attributes lists those of a tag.
-func attributes(b []byte, at int) []attribute {
-	var out []attribute
-	end := len(b) - 1
-	for at < end && len(out) < 256 {
-		for at < end && (b[at] <= ' ' || b[at] == '/') {
-			at++
-		}
-		from := at
-		for at < end && b[at] > ' ' && b[at] != '=' && b[at] != '/' {
-			at++
-		}
-		if at == from {
-			at++
-			continue
-		}
-		name := string(clip(bytes.ToLower(b[from:at])))
-		for at < end && b[at] <= ' ' {
-			at++
-		}
-		if at >= end || b[at] != '=' {
-			continue
-		}
-		for at++; at < end && b[at] <= ' '; at++ {
-		}
-		a := attribute{name: name, start: at}
-		if at < end && (b[at] == '"' || b[at] == '\'') {
-			n := bytes.IndexByte(b[at+1:end], b[at])
-			if n < 0 {
-				n = end - at - 1
-			}
-			a.start, a.end = at+1, at+1+n
-			at = min(a.end+1, end)
-		} else {
-			for at < end && b[at] > ' ' {
-				at++
-			}
-			a.end = at
-		}
-		out = append(out, a)
-	}
-	return out
 }
 
 // open follows an opening tag.

@@ -264,7 +264,7 @@ func (x *multipartWriter) openPart(header map[string][]string) error {
 		}
 	}
 	if d := header["Content-Disposition"]; len(d) == 1 && shape.Format == weir.FormatText {
-		x.proof = x.m.strength(fieldName(d[0]))
+		x.proof = x.m.strength([]byte(fieldName(d[0])))
 	}
 	w, err := x.m.Stream(appender{&x.out}, shape, x.tally)
 	x.part = w

@@ -213,11 +213,22 @@ func Opaque(v []byte) bool {
 // AntiForgery reports names of the tokens that web forms carry against forged requests. They are no credentials, and without
 // them no form could be sent, so where a form's markup names one it stays.
 func AntiForgery(name []byte) bool {
-	for _, w := range [...]string{"csrf", "xsrf", "authenticity", "requestverification"} {
-		for i := 0; i+len(w) <= len(name); i++ {
-			if bytes.EqualFold(name[i:i+len(w)], []byte(w)) {
-				return true
-			}
+	for i, c := range name {
+		word := ""
+		switch c | 0x20 {
+		case 'c':
+			word = "csrf"
+		case 'x':
+			word = "xsrf"
+		case 'a':
+			word = "authenticity"
+		case 'r':
+			word = "requestverification"
+		default:
+			continue
+		}
+		if rest := name[i:]; len(rest) >= len(word) && bytes.EqualFold(rest[:len(word)], []byte(word)) {
+			return true
 		}
 	}
 	return false

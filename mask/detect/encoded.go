@@ -351,18 +351,29 @@ func (f *finder) lineEnd(i int) (next int, known bool) {
 	return k, k < len(b) || f.final
 }
 
-// inside decodes b[from:end] and searches the text around what the characters at first spell. It returns what was found there, or nil.
-func (f *finder) inside(from, first, end int) *Rule {
-	room, _ := f.s.plain.Get().(*[]byte)
-	if room == nil {
-		room = new([]byte)
+// sextets returns the 24 bits that the first four characters of b stand for, or less than 0 where one of them stands for nothing.
+func sextets(b []byte) int32 {
+	a, c, d, e := sextetTable[b[0]], sextetTable[b[1]], sextetTable[b[2]], sextetTable[b[3]]
+	if a|c|d|e == notEncoded { // which has bits that no other has
+		return -1
 	}
-	defer f.s.plain.Put(room)
-	plain, at := (*room)[:0], 0
+	return int32(a)<<18 | int32(c)<<12 | int32(d)<<6 | int32(e)
+}
+
+// decode appends what b[from:end] spells to plain, no further than text goes behind the characters at first. It returns where what those spell begins.
+func (f *finder) decode(plain []byte, from, first, end int) (decoded []byte, at int) {
+	const piece = 1 << 10 // looked at at once
 	bits, acc, good := 0, uint32(0), 0
 	for i := from; i < end; i++ {
 		if i == first {
 			at = len(plain)
+		}
+		if bits == 0 && i+4 <= end && (i+4 <= first || i >= first && len(plain)-good < piece-3) {
+			if w := sextets(f.b[i:]); w >= 0 { // most of it
+				plain = append(plain, byte(w>>16), byte(w>>8), byte(w))
+				i += 3
+				continue
+			}
 		}
 		c := f.b[i]
 		v := sextetTable[c]
@@ -376,7 +387,7 @@ func (f *finder) inside(from, first, end int) *Rule {
 		if bits >= 8 {
 			bits -= 8
 			plain = append(plain, byte(acc>>bits))
-			if n := len(plain); i > first && n-good == 1<<10 { // no further than text goes
+			if n := len(plain); i > first && n-good == piece {
 				if ok := good + textLength(plain[good:]); ok < n-utf8.UTFMax {
 					break
 				}
@@ -384,6 +395,17 @@ func (f *finder) inside(from, first, end int) *Rule {
 			}
 		}
 	}
+	return plain, at
+}
+
+// inside decodes b[from:end] and searches the text around what the characters at first spell. It returns what was found there, or nil.
+func (f *finder) inside(from, first, end int) *Rule {
+	room, _ := f.s.plain.Get().(*[]byte)
+	if room == nil {
+		room = new([]byte)
+	}
+	defer f.s.plain.Put(room)
+	plain, at := f.decode((*room)[:0], from, first, end)
 	*room = plain
 	begin := 0
 	for n := textLength(plain[:at]); begin+n < at; n = textLength(plain[begin:at]) {

@@ -183,8 +183,8 @@ func (f *finder) candidate(i int) bool {
 		}
 		l := &f.s.literals[n.literal]
 		start := i - l.at
-		if l.read == readName && start < f.named || !hasLiteral(f.b[start:], l) {
-			continue // name would not judge a name twice
+		if l.read == readName && start < f.named || l.read == readEncoded && start < f.plain || !hasLiteral(f.b[start:], l) {
+			continue // name would not judge a name twice, nor encoded look into a run twice
 		}
 		if f.read(l, start) {
 			return true

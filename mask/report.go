@@ -386,7 +386,7 @@ func (n *notes) rule(kind string) string {
 	switch kind {
 	case "field", "cookie":
 		return "name/" + kind
-	case "url-password", "pgpass-password", "option-password", "unseal-key", "bearer-token", "basic-auth":
+	case "url-password", "pgpass-password", "option-password", "oauth-code", "unseal-key", "bearer-token", "basic-auth":
 		return "place/" + kind
 	}
 	return "format/" + kind

@@ -85,6 +85,10 @@ const (
 	readSlash
 	readTyped
 	readKeyMember
+	readCommand
+	readDSN
+	readGrant
+	readJunos
 )
 
 type literal struct {
@@ -224,6 +228,12 @@ func (s *Set) load() (map[string]bool, error) {
 	for _, p := range placeTable {
 		add(p.kind, literal{text: p.text, fold: p.fold, read: p.read, alphabet: alphabet(p.alphabet), min: p.min, max: p.max})
 	}
+	for n, c := range commandTable {
+		add("option-password", literal{text: c.text, read: readCommand, min: n})
+	}
+	for _, protocol := range [...]string{"@tcp(", "@tcp6(", "@unix("} {
+		add("url-password", literal{text: protocol, read: readDSN, before: alphabet('D'), beforeMax: maxDSN})
+	}
 	s.named, s.pass, s.option = rules["field"], rules["pgpass-password"], rules["option-password"]
 	return kinds, nil
 }
@@ -263,6 +273,9 @@ var placeTable = [...]struct {
 	{kind: "option-password", text: ":thin:", read: readSlash, alphabet: 'N'},
 	{kind: "option-password", text: "sqlplus ", read: readSlash, alphabet: 'N'},
 	{kind: "option-password", text: "> AUTH ", read: readTyped},
+	{kind: "option-password", text: `"$9$`, read: readJunos, alphabet: 'p', min: 4, max: 512},
+	{kind: "oauth-code", text: "?code=", read: readGrant, alphabet: 'q', min: 16, max: 2048},
+	{kind: "oauth-code", text: "&code=", read: readGrant, alphabet: 'q', min: 16, max: 2048},
 	{kind: "jwk-private", text: `"d":`, read: readKeyMember, alphabet: 'u', min: 32, max: 1400},
 	{kind: "jwk-private", text: `"k":`, read: readKeyMember, alphabet: 'u', min: 32, max: 1400},
 	{kind: "jwk-private", text: `"p":`, read: readKeyMember, alphabet: 'u', min: 32, max: 1400},
@@ -297,7 +310,7 @@ func alphabet(name byte) *[256]bool {
 		'a': "azAZ09", 'u': "azAZ09__--", 'w': "azAZ09__", 'x': "azAZ09__--..==", 'B': "azAZ09++//==__--", 'E': "azAZ09++//__--", 'h': "09afAF", 'b': "AZ27", 'U': "AZ09", 'l': "az09", 'd': "09",
 		'p': "azAZ09__--..//", 'c': "azAZ09..//$$", 'y': "azAZ09..//$$==,,::++",
 		't': "azAZ09__--..~~", '%': "azAZ09__--%%", 'A': "azAZ09++//", 'H': "09AF", 'e': "azAZ09..//", '@': "azAZ09__--..//@@", '*': "\x00\xff", 'W': "!!#%((*+-:==?\\^|~\xff",
-		'N': "!!#&(9;~", 'g': "azAZ09!!#%**++^_{{~~@@",
+		'N': "!!#&(9;~", 'g': "azAZ09!!#%**++^_{{~~@@", 'D': "!!#&(~", 'q': "azAZ09__--..~~%%//++",
 	}[name]
 	if ranges == "" {
 		return nil

@@ -225,7 +225,10 @@ func BenchmarkFind(b *testing.B) {
 		"http": []byte(strings.Repeat("http://a:", 7000)), "names": []byte(strings.Repeat("password ", 7000)), "prefixes": []byte(strings.Repeat("ghp_", 16000)),
 		"assigned": []byte(strings.Repeat("password: password:\n", 3300)), "members": []byte(strings.Repeat(`"d":"`, 13000)), "places": []byte(strings.Repeat("{PLAIN}", 9000)), "slashes": []byte(strings.Repeat(":thin:a/", 8000)),
 		"replies": []byte(strings.Repeat("1) \"password\"\n", 4300)), "brackets": []byte(strings.Repeat("x['password'] = ", 4000)),
-		"bare": []byte(strings.Repeat("password secret token api_key ", 2100)), "shuffled": shuffled(64 << 10), "blanks": []byte(strings.Repeat("password         ", 3800)), "empty": []byte(strings.Repeat("password:\n", 6500)), "open rows": []byte(strings.Repeat("INSERT INTO t (password) VALUES ('a',", 1770)),
+		"bare": []byte(strings.Repeat("password secret token api_key ", 2100)), "shuffled": shuffled(64 << 10),
+		"codes": []byte(strings.Repeat("&code=a1b2c3d4e5f6g7h8", 2900)), "sources": []byte(strings.Repeat("a:@tcp(", 9000)), "echoes": []byte(strings.Repeat("echo a ", 9000)), "htpasswd": []byte(strings.Repeat("htpasswd -b ", 5400)),
+		"logins": []byte(strings.Repeat(": a1 LOGIN ", 5900)), "users": []byte(strings.Repeat("\n username ", 5400)), "net use": []byte(strings.Repeat("net use \\\\", 6500)),
+		"blanks": []byte(strings.Repeat("password         ", 3800)), "empty": []byte(strings.Repeat("password:\n", 6500)), "open rows": []byte(strings.Repeat("INSERT INTO t (password) VALUES ('a',", 1770)),
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(in)))

@@ -132,7 +132,8 @@ type finder struct {
 	noDelim      byte
 	inRow        []Finding // of rows, to be used again
 	tuples       *tuples   // nil until a row is too long
-	lastRun      lastRun   // that after read
+	lastRun      lastRun   // of after and dsn
+	link         link      // of address
 	plainHead    []byte    // of the last INSERT without a secret column
 	quiet        int       // where the secret itself begins of what search stopped at; -1 if that isn't known
 	at           int       // the window that is being looked at
@@ -270,6 +271,14 @@ func (f *finder) look(l *literal, start int) bool {
 		return f.keyMember(l, start)
 	case readEncoded:
 		return f.encoded(l, start)
+	case readCommand:
+		return f.command(l, start)
+	case readDSN:
+		return f.dsn(l, start)
+	case readGrant:
+		return f.grantCode(l, start)
+	case readJunos:
+		return f.junos(l, start)
 	}
 	return false
 }

@@ -14,7 +14,7 @@ func TestWhatComesAgainIsJudgedAlike(t *testing.T) {
 	values := []string{
 		"password: secret\n", "password: hunter2\n", "token = value\n", "'password' ", `"api_key": "abcdef"`, "--password open ", "secret: [x]\n", "define('password', 'reset')", "define('password', 'reset', 'x')",
 		"password=abc,", "{password:abc user:x}", "x::password: abc\n", "key: token\n", "auth_token: page.next\n",
-		"{PLAIN}", "{CLEARTEXT}hunter2", "{PLAIN}" + strings.Repeat("x7", 20), "1) \"password\"\n", "2) \"hunter22\"\n", "password=hunter22 ", "\"password\" \"hunter22\"\n",
+		"{PLAIN}", "{CLEARTEXT}hunter2", "{PLAIN}" + strings.Repeat("x7", 20), "1) \"password\"\n", "2) \"hunter22\"\n", "password=hunter22 ", "&code=a1b2c3d4e5f6g7h8", "?code=a1b2c3d4e5f6g7h8i9&state=x", "app:hunter22@tcp(", "@tcp(", "echo hunter22 | sudo -S ls\n", "htpasswd -b users bob hunter22 ", " password 0 hunter22 ", "a1 LOGIN bob ", "net use \\\\x /user:u hunter22 ", "\"password\" \"hunter22\"\n",
 	}
 	around := []string{"\n", " ", "return\n", "if err != nil {\n", strings.Repeat("words of no use ", 14), strings.Repeat("\n", 210), "export ", "mysql ", ", ", "'", "]"}
 	masks := 0

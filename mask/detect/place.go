@@ -6,7 +6,7 @@ import (
 	"weir/mask/field"
 )
 
-// lastRun is b[from:to], which is of an alphabet.
+// lastRun is b[from:to], which is of an alphabet: what was read last of what may stand back to back.
 type lastRun struct {
 	alphabet *[256]bool
 	from, to int

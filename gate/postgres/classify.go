@@ -81,3 +81,52 @@ func searchPath(setting string) []string {
 	}
 	return out
 }
+
+// keptRecent is how many texts a session remembers to tell by one look that a text is like one of them.
+const keptRecent = 8
+
+// recent are texts that were found in the cache, with what was found. Only those that take nothing out of documents are kept: what others do may hang on
+// more than their keys.
+type recent struct {
+	epoch int
+	kept  []recentText
+	next  int
+}
+
+type recentText struct {
+	template sql.Template
+	facts    *facts
+}
+
+// find returns the facts of a text that is like one that was kept; nil when none is.
+func (r *recent) find(text string, epoch int) *facts {
+	if r.epoch != epoch {
+		return nil
+	}
+	for i := range r.kept {
+		if r.kept[i].template.Like(text) {
+			return r.kept[i].facts
+		}
+	}
+	return nil
+}
+
+// keep remembers what was found of a text, which has a key.
+func (r *recent) keep(text string, f *facts, epoch int) {
+	if mayPick(text) {
+		return
+	}
+	template, ok := sql.NewTemplate(text, true)
+	if !ok {
+		return
+	}
+	if r.epoch != epoch {
+		*r = recent{epoch: epoch}
+	}
+	if len(r.kept) < keptRecent {
+		r.kept = append(r.kept, recentText{template, f})
+		return
+	}
+	r.kept[r.next] = recentText{template, f}
+	r.next = (r.next + 1) % keptRecent
+}

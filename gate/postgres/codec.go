@@ -39,6 +39,7 @@ type codec struct {
 	version any
 	epoch   int // counts what makes classifications of before worthless
 	key     []byte
+	recent  recent
 
 	// of answers
 	big     *big
@@ -133,11 +134,15 @@ func (c *codec) fresh() {
 // factsOf classifies a text, or remembers what it found in one of the same form.
 func (c *codec) factsOf(text string) *facts {
 	c.fresh()
+	if f := c.recent.find(text, c.epoch); f != nil {
+		return f
+	}
 	picks := c.picks(text)
 	var ok bool
 	if c.key, ok = c.read.key(c.key[:0], text); ok {
 		c.key = append(c.key, byte(picks))
 		if f := c.cache[string(c.key)]; f != nil {
+			c.recent.keep(text, f, c.epoch)
 			return f
 		}
 	}

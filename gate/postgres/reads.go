@@ -199,7 +199,7 @@ const (
 
 // picks reads the operators and functions that take a value out of a document by its name: those of JSON, hstore and XML.
 func (c *codec) picks(text string) pick {
-	if !strings.Contains(text, "->") && !strings.Contains(text, "#>") && !strings.Contains(text, "['") && !mentionsDocuments(text) {
+	if !mayPick(text) {
 		return pickNothing
 	}
 	ws := words(text)
@@ -234,6 +234,11 @@ func (c *codec) picks(text string) pick {
 		return pickLater
 	}
 	return out
+}
+
+// mayPick reports whether there may be such an operator or function in a text; numbers in it do not matter.
+func mayPick(text string) bool {
+	return strings.Contains(text, "->") || strings.Contains(text, "#>") || strings.Contains(text, "['") || mentionsDocuments(text)
 }
 
 func mentionsDocuments(text string) bool {

@@ -487,14 +487,15 @@ func (c *codec) carries(name string) bool {
 	return true
 }
 
-// replaceBody puts what f appends in the place of a message's body, when it differs.
-func (c *codec) replaceBody(a *session.Answers, b []byte, at, end int, f func(dst []byte) []byte) {
+// replaceBody puts what f appends in the place of a message's body, when it differs, and reports whether it is the same.
+func (c *codec) replaceBody(a *session.Answers, b []byte, at, end int, f func(dst []byte) []byte) (same bool) {
 	c.scratch = f(c.scratch[:0])
 	if bytes.Equal(c.scratch, b[at+frameHeader:end]) {
-		return
+		return true
 	}
 	dst, from := begin(a.Rewrite(at), b[at])
 	a.Resume(finish(append(dst, c.scratch...), from), end)
+	return false
 }
 
 // clean reports whether numbers spell no secret, which only a target that means to could make them do.

@@ -20,6 +20,7 @@ type layout struct {
 	naming  []int  // columns that name those beside them
 	secret  []bool // the column says that its values are secrets, or one beside it may
 	plain   bool   // the mask may be asked about many rows at once
+	clean   any    // the version of the mask that found nothing to mask in the names of desc; nil for none
 	mask    session.ColumnMask
 	json    session.ColumnMask // of the JSON in jsonb
 }
@@ -104,6 +105,7 @@ func (c *codec) column(alias string, table uint32, attr int16, i, n int, f *fact
 // shape takes a RowDescription: the names in it are masked, and what it says is kept for the rows.
 func (c *codec) shape(a *session.Answers, b []byte, at, end int) error {
 	e, desc := c.front(), b[at+frameHeader:end]
+	var l *layout
 	switch e.kind {
 	case owedQuery:
 		a.For(e.run.x, at)
@@ -112,7 +114,7 @@ func (c *codec) shape(a *session.Answers, b []byte, at, end int) error {
 			return err
 		}
 		e.shape = l
-		return c.describeNames(a, b, at, end)
+		return c.describeNames(a, l, b, at, end)
 	case owedShape, owedOwn:
 	default:
 		return errTarget
@@ -123,8 +125,7 @@ func (c *codec) shape(a *session.Answers, b []byte, at, end int) error {
 		}
 	}
 	if e.po != nil {
-		l := e.po.st.layout
-		if !l.fits(c, desc, e.po.formats, e.po.facts) {
+		if l = e.po.st.layout; !l.fits(c, desc, e.po.formats, e.po.facts) {
 			var err error
 			if l, err = c.newLayout(a, desc, e.po.formats, true, e.po.facts); err != nil {
 				return err
@@ -145,7 +146,7 @@ func (c *codec) shape(a *session.Answers, b []byte, at, end int) error {
 		} else {
 			a.For(nil, at)
 		}
-		if err := c.describeNames(a, b, at, end); err != nil {
+		if err := c.describeNames(a, l, b, at, end); err != nil {
 			return err
 		}
 	}
@@ -175,10 +176,14 @@ func (c *codec) queryLayout(a *session.Answers, desc []byte, f *facts) (*layout,
 	return l, nil
 }
 
-// describeNames masks the field names of a RowDescription.
-func (c *codec) describeNames(a *session.Answers, b []byte, at, end int) error {
+// describeNames masks the field names of a RowDescription. l, which may be nil, is what is known of this one.
+func (c *codec) describeNames(a *session.Answers, l *layout, b []byte, at, end int) error {
+	version := a.Version()
+	if l != nil && l.clean != nil && l.clean == version {
+		return nil
+	}
 	clean := true
-	c.replaceBody(a, b, at, end, func(dst []byte) []byte {
+	same := c.replaceBody(a, b, at, end, func(dst []byte) []byte {
 		in := cursor{b: b[at+frameHeader : end]}
 		dst = append(dst, in.take(2)...)
 		for len(in.b) > 0 {
@@ -191,6 +196,9 @@ func (c *codec) describeNames(a *session.Answers, b []byte, at, end int) error {
 	})
 	if !clean {
 		return errTarget
+	}
+	if l != nil && same {
+		l.clean = version
 	}
 	return nil
 }

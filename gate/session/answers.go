@@ -73,6 +73,9 @@ func (a *Answers) Value(dst []byte, name string, value []byte) []byte {
 	return a.p.s.mask.Value(dst, name, value, a.Tally())
 }
 
+// Version is the mask's: what became of a text under an equal one stands. nil is equal to none.
+func (a *Answers) Version() any { return a.p.s.mask.Version() }
+
 // Columns prepares to mask rows.
 func (a *Answers) Columns(columns []weir.Column) ColumnMask { return a.p.s.mask.Columns(columns) }
 

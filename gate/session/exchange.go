@@ -201,17 +201,22 @@ func (x *Exchange) Refuse(d *weir.Denied) *weir.Denied {
 func (x *Exchange) End(err error) { _ = x.end(err) }
 
 // end is End. Its error says that the end could not be recorded; the session is over then.
-func (x *Exchange) end(err error) error { return x.endIn(err, &weir.Record{}, make([]weir.Attr, 0, 8)) }
+func (x *Exchange) end(err error) error {
+	if x == nil || x.s == nil || x.s.gate == nil {
+		return nil
+	}
+	return x.endIn(err, x.s.gate.opt.Now(), &weir.Record{}, make([]weir.Attr, 0, 8))
+}
 
 // endBy is end with the scratch of a pump, which is locked.
 func (x *Exchange) endBy(err error, p *pump) error {
-	failed := x.endIn(err, &p.entry, p.attrs[:0])
+	failed := x.endIn(err, p.now, &p.entry, p.attrs[:0])
 	p.attrs, p.entry = p.entry.Attrs, weir.Record{} // it must not keep the read buffer
 	return failed
 }
 
-// endIn is end with an entry to fill, and attributes to append to.
-func (x *Exchange) endIn(err error, rec *weir.Record, attrs []weir.Attr) error {
+// endIn is end at a time, with an entry to fill, and attributes to append to.
+func (x *Exchange) endIn(err error, now time.Time, rec *weir.Record, attrs []weir.Attr) error {
 	if x == nil || x.s == nil || x.s.gate == nil || x.ended.Swap(true) {
 		return nil
 	}
@@ -219,7 +224,7 @@ func (x *Exchange) endIn(err error, rec *weir.Record, attrs []weir.Attr) error {
 	x.up.mu.Lock()
 	x.down.mu.Lock()
 	*rec = weir.Record{Exchange: x.n, Kind: weir.RecordAnswerEnd, Data: x.count(x.last)}
-	rec.Attrs, x.last = x.outcome(attrs, err), nil
+	rec.Attrs, x.last = x.outcome(attrs, now, err), nil
 	x.up.mu.Unlock()
 	x.down.mu.Unlock()
 	if x.cancel != nil {
@@ -227,7 +232,7 @@ func (x *Exchange) endIn(err error, rec *weir.Record, attrs []weir.Attr) error {
 	}
 	failed := x.flushHeads()
 	if failed == nil {
-		failed = s.record(x.ctx, rec)
+		failed = s.recordAt(x.ctx, rec, now)
 	}
 	if failed != nil {
 		s.End("the recording failed")
@@ -242,10 +247,10 @@ func (x *Exchange) endIn(err error, rec *weir.Record, attrs []weir.Attr) error {
 }
 
 // outcome appends the end record's attributes.
-func (x *Exchange) outcome(attrs []weir.Attr, err error) []weir.Attr {
+func (x *Exchange) outcome(attrs []weir.Attr, now time.Time, err error) []weir.Attr {
 	num := func(name string, n int64) weir.Attr { return weir.Attr{Name: name, Value: strconv.FormatInt(n, 10)} }
 	down, up := x.answer.bytes+x.second.bytes+x.down.bytes, x.command.bytes+x.up.bytes
-	attrs = append(attrs, num("duration_us", x.s.gate.opt.Now().Sub(x.start).Microseconds()), num("bytes", down))
+	attrs = append(attrs, num("duration_us", now.Sub(x.start).Microseconds()), num("bytes", down))
 	if kept := x.answer.kept + x.second.kept + x.down.kept; kept < down {
 		attrs = append(attrs, num("recorded", kept), weir.Attr{Name: "truncated", Value: "true"})
 	}

@@ -36,6 +36,7 @@ type pump struct {
 	cutOff   bool     // part of a request was read
 
 	mu      sync.Mutex  // guards the codec and all below; taken before out
+	now     time.Time   // when what is being taken was read, or when a wait within it ended
 	attrs   []weir.Attr // scratch of what is being recorded
 	entry   weir.Record // that
 	answers Answers
@@ -51,7 +52,7 @@ type pump struct {
 // record records what is in r, which needs no memory of its own. The pump is locked.
 func (p *pump) record(r *weir.Record) error {
 	p.entry = *r
-	err := p.s.record(p.ctx, &p.entry)
+	err := p.s.recordAt(p.ctx, &p.entry, p.now)
 	p.entry = weir.Record{} // it must not keep the read buffer
 	return err
 }
@@ -245,9 +246,6 @@ func (p *pump) breakOff(cause error) error {
 
 // step takes requests and sends what is allowed of them.
 func (p *pump) step(b []byte) (int, error) {
-	if d := p.s.over(); d != nil {
-		return 0, d
-	}
 	p.stepping.Store(true)
 	defer p.stepping.Store(false)
 	n, err := p.decide(b)
@@ -262,8 +260,11 @@ func (p *pump) step(b []byte) (int, error) {
 func (p *pump) decide(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.calm {
+	if p.now = p.s.gate.opt.Now(); p.calm {
 		return 0, errCalm
+	}
+	if d := p.s.overAt(p.now); d != nil {
+		return 0, d
 	}
 	total := 0
 	for total < len(b) {
@@ -378,7 +379,8 @@ func (p *pump) answer(b []byte) (int, error) {
 func (p *pump) respond(b []byte) (out []byte, n int, done bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if d := p.s.over(); d != nil {
+	p.now = p.s.gate.opt.Now()
+	if d := p.s.overAt(p.now); d != nil {
 		return nil, 0, true, d
 	}
 	p.answers.reset(b)

@@ -19,7 +19,13 @@ type Requests struct {
 	batch []byte // copies that go before run
 	reply []byte // the gateway's own words to the client
 	mask  masking
+
+	parameters    [4]parameterName // the last
+	nextParameter int
 }
+
+// parameterName is the name of a parameter, and what it is called in the record.
+type parameterName struct{ name, recorded string }
 
 // text masks a command's text, as Session.maskCommand does.
 func (r *Requests) text(cmd *weir.Command) (string, error) {
@@ -53,7 +59,7 @@ func (r *Requests) Ask(cmd *weir.Command) (*Exchange, *weir.Denied) {
 	default:
 		return nil, s.refuse(p.ctx, n, text, v, ruleDenied(&v))
 	}
-	x := &Exchange{s: s, n: n, start: s.gate.opt.Now(), ctx: p.ctx}
+	x := &Exchange{s: s, n: n, start: p.now, ctx: p.ctx}
 	if !s.enter() {
 		return nil, s.refuse(p.ctx, n, text, v, s.over())
 	}
@@ -104,14 +110,28 @@ func (r *Requests) record(n uint64, cmd *weir.Command, text string, v *weir.Verd
 		if err != nil {
 			return err
 		}
-		name := "parameter"
-		if a.Name != "" {
-			name += "." + a.Name // so that none passes for an attribute of the gateway's own
-		}
-		attrs = append(attrs, weir.Attr{Name: name, Value: value})
+		attrs = append(attrs, weir.Attr{Name: r.parameter(a.Name), Value: value})
 	}
 	r.p.attrs = attrs
 	return r.p.record(&weir.Record{Exchange: n, Kind: weir.RecordCommand, Text: text, Attrs: attrs})
+}
+
+// parameter is what a parameter is called in the record, so that none passes for an attribute of the gateway's own.
+func (r *Requests) parameter(name string) string {
+	if name == "" {
+		return "parameter"
+	}
+	for i := range r.parameters {
+		if r.parameters[i].name == name {
+			return r.parameters[i].recorded
+		}
+	}
+	p := parameterName{name, "parameter." + name}
+	if len(p.recorded) <= keptBytes {
+		r.parameters[r.nextParameter] = p
+		r.nextParameter = (r.nextParameter + 1) % len(r.parameters)
+	}
+	return p.recorded
 }
 
 // Refuse records and audits a refusal of the engine's own.
@@ -172,6 +192,7 @@ func (r *Requests) Wait(ready func() bool) error {
 		p.moved.Wait()
 		p.waiting--
 	}
+	p.now = p.s.gate.opt.Now()
 	return nil
 }
 
@@ -243,7 +264,10 @@ func (r *Requests) hold(cmd *weir.Command, text string, v weir.Verdict) (weir.Ve
 	ctx, cancel := context.WithCancelCause(p.ctx)
 	p.s.setHold(cancel)
 	p.mu.Unlock()
-	defer p.mu.Lock()
+	defer func() {
+		p.mu.Lock()
+		p.now = p.s.gate.opt.Now()
+	}()
 	gone := p.watch(ctx, cancel)
 	v, grant, err := p.s.approve(ctx, &held, text, v)
 	p.s.setHold(nil)

@@ -104,13 +104,16 @@ func (s *Session) drain(ctx context.Context) {
 }
 
 // over returns the refusal of a session that has ended, or nil.
-func (s *Session) over() *weir.Denied {
+func (s *Session) over() *weir.Denied { return s.overAt(s.gate.opt.Now()) }
+
+// overAt is over for who has just looked at the clock.
+func (s *Session) overAt(now time.Time) *weir.Denied {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
 		return &weir.Denied{Kind: weir.DeniedSession, Reason: "the session has ended: " + s.reason, Hint: "get access again"}
 	}
-	if !s.gate.opt.Now().Before(s.info.Expires) {
+	if !now.Before(s.info.Expires) {
 		return &weir.Denied{Kind: weir.DeniedSession, Reason: "the session has ended: access expired", Hint: "get access again"}
 	}
 	return nil
@@ -335,7 +338,12 @@ func (s *Session) refuse(ctx context.Context, n uint64, text string, v weir.Verd
 
 // record stamps and stores one entry. The error is a *weir.Denied.
 func (s *Session) record(ctx context.Context, r *weir.Record) error {
-	r.Session, r.Time = s.info.ID, s.gate.opt.Now()
+	return s.recordAt(ctx, r, s.gate.opt.Now())
+}
+
+// recordAt is record for who has just looked at the clock.
+func (s *Session) recordAt(ctx context.Context, r *weir.Record, now time.Time) error {
+	r.Session, r.Time = s.info.ID, now
 	_, err := guard(s.gate, "recorder", func() (struct{}, error) { return struct{}{}, s.gate.controls.Recorder.Record(ctx, r) })
 	return err
 }

@@ -14,6 +14,55 @@ import (
 // keptParameter is the longest parameter that is recorded as it is, masked; of longer ones the length and a digest are.
 const keptParameter = 64 << 10
 
+// bound is what is being bound: what an approval is bound to beside the text.
+type bound struct {
+	st       *statement
+	formats  []int16
+	values   [][]byte
+	results  []int16
+	digested func() ([]byte, error) // made once
+}
+
+// keptValues is how many values of a Bind a session keeps room for.
+const keptValues = 32
+
+// valuesOf reads the values of a Bind. They are valid while it is being taken.
+func (c *codec) valuesOf(in *cursor) [][]byte {
+	n := max(0, int(in.int16()))
+	values := c.bound.values[:0]
+	if n > cap(values) {
+		values = make([][]byte, 0, n)
+	}
+	for range n {
+		var v []byte
+		if size := in.int32(); size >= 0 {
+			v = in.take(int(size))
+		}
+		values = append(values, v)
+	}
+	return values
+}
+
+// boundTo returns what digests a Bind; only while it is being taken.
+func (c *codec) boundTo(st *statement, formats []int16, values [][]byte, results []int16) func() ([]byte, error) {
+	b := &c.bound
+	b.st, b.formats, b.values, b.results = st, formats, values, results
+	if b.digested == nil {
+		b.digested = func() ([]byte, error) { return bindDigest(b.st, b.formats, b.values, b.results), nil }
+	}
+	return b.digested
+}
+
+// unbind lets go of what was bound.
+func (c *codec) unbind() {
+	b := &c.bound
+	clear(b.values)
+	if cap(b.values) > keptValues {
+		b.values = nil
+	}
+	b.st, b.formats, b.results = nil, nil, nil
+}
+
 // parameterAttrs are a Bind's parameters for the record, each called as the column beside it.
 func parameterAttrs(st *statement, formats []int16, values [][]byte) []weir.Attr {
 	if len(values) == 0 {

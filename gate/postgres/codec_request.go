@@ -128,11 +128,17 @@ func (c *codec) ready(r *session.Requests, text string) error {
 
 // command is a statement for the session to decide on.
 func (c *codec) command(text string, f *facts) *weir.Command {
-	cmd := &weir.Command{Operation: operation(f.sql), Text: text, SQL: f.sql, Literals: f.hides}
+	cmd := &weir.Command{}
+	c.fill(cmd, text, f)
+	return cmd
+}
+
+// fill makes a command of a statement.
+func (c *codec) fill(cmd *weir.Command, text string, f *facts) {
+	*cmd = weir.Command{Operation: operation(f.sql), Text: text, SQL: f.sql, Literals: f.hides}
 	if f.fingerprint != text {
 		cmd.Fingerprint = f.fingerprint
 	}
-	return cmd
 }
 
 // query is a simple Query: any number of statements.
@@ -229,15 +235,11 @@ func (c *codec) parse(r *session.Requests, frame, body []byte) error {
 
 // bind is Bind: a command with its parameters.
 func (c *codec) bind(r *session.Requests, frame, body []byte) error {
+	defer c.unbind()
 	in := cursor{b: body}
 	portalName, name := string(in.text()), string(in.text())
 	formats := in.int16s()
-	values := make([][]byte, max(0, in.int16()))
-	for i := range values {
-		if n := in.int32(); n >= 0 {
-			values[i] = in.take(int(n))
-		}
-	}
+	values := c.valuesOf(&in)
 	results := in.int16s()
 	if !in.done() {
 		return errMalformed
@@ -251,9 +253,11 @@ func (c *codec) bind(r *session.Requests, frame, body []byte) error {
 		return nil
 	}
 	f := c.picked(c.current(st), values)
-	cmd := c.command(st.text, f)
+	po := &portal{name: portalName, st: st, facts: f, formats: results}
+	cmd := &po.cmd
+	c.fill(cmd, st.text, f)
 	cmd.Attrs = parameterAttrs(st, formats, values)
-	cmd.Parameters = func() ([]byte, error) { return bindDigest(st, formats, values, results), nil }
+	cmd.Parameters = c.boundTo(st, formats, values, results)
 	if d := c.unfit(st.text, f.sql); d != nil {
 		c.refuse(r, owedRefusal, r.Refuse(cmd, d))
 		c.discard = true
@@ -267,7 +271,8 @@ func (c *codec) bind(r *session.Requests, frame, body []byte) error {
 		return nil
 	}
 	cmd.Parameters, cmd.Held = nil, nil
-	po := &portal{name: portalName, st: st, facts: f, run: c.begin(x), cmd: cmd, formats: results}
+	po.first.x = x
+	po.run = c.follow(&po.first)
 	c.portals[portalName] = po
 	c.push(entry{kind: owedBind, run: po.run, po: po})
 	return r.Forward(x, frame)
@@ -326,7 +331,7 @@ func (c *codec) execute(r *session.Requests, frame, body []byte) error {
 		return nil
 	}
 	if po.run.over {
-		x, d := r.Ask(po.cmd)
+		x, d := r.Ask(&po.cmd)
 		if d != nil {
 			c.refuse(r, owedRefusal, d)
 			c.discard = true

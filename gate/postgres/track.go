@@ -77,8 +77,9 @@ type portal struct {
 	name    string
 	st      *statement
 	facts   *facts
-	run     *run
-	cmd     *weir.Command
+	run     *run // first, until it is executed again
+	first   run
+	cmd     weir.Command
 	formats []int16
 	desc    []byte
 	known   bool
@@ -152,8 +153,10 @@ func (c *codec) openIndex(r *run) int {
 }
 
 // begin makes a run of an exchange.
-func (c *codec) begin(x *session.Exchange) *run {
-	r := &run{x: x}
+func (c *codec) begin(x *session.Exchange) *run { return c.follow(&run{x: x}) }
+
+// follow keeps an exchange until it has ended.
+func (c *codec) follow(r *run) *run {
 	c.open = append(c.open, r)
 	return r
 }

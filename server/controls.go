@@ -214,15 +214,15 @@ func (c *counted) Record(ctx context.Context, r *weir.Record) error {
 			if !masked && a.Name != "bytes" && a.Name != "duration_us" {
 				continue
 			}
-			n, err := strconv.ParseFloat(a.Value, 64)
+			n, err := strconv.ParseUint(a.Value, 10, 63)
 			switch {
 			case err != nil:
 			case masked:
-				c.m.masked.WithLabelValues(kind).Add(n)
+				c.m.masked.WithLabelValues(kind).Add(float64(n))
 			case a.Name == "bytes":
-				c.m.bytes.Add(n)
+				c.m.bytes.Add(float64(n))
 			default:
-				c.m.duration.Observe(n / 1e6)
+				c.m.duration.Observe(float64(n) / 1e6)
 			}
 		}
 	default:

@@ -38,9 +38,6 @@ func newSegment(path string, size int64, alloc func(*os.File, int64) error) (*se
 		if err != nil {
 			return nil, &os.PathError{Op: "mmap", Path: path, Err: err}
 		}
-		// What is read ahead of the writer, though nothing is there yet, comes in pieces of up to megabytes, each of which is dirty as a whole once a byte of it
-		// is, and written as a whole by each sync. It is only advice.
-		_ = unix.Madvise(mem, unix.MADV_RANDOM)
 		return mem, nil
 	}()
 	if err != nil {

@@ -18,7 +18,7 @@ type loops struct {
 }
 
 func (l *loops) pick() *wire.Loop {
-	l.once.Do(func() { l.all = make([]wire.Loop, max(1, runtime.NumCPU()/2)) })
+	l.once.Do(func() { l.all = make([]wire.Loop, max(1, runtime.GOMAXPROCS(0)/2)) })
 	return &l.all[int(l.next.Add(1))%len(l.all)]
 }
 

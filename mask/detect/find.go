@@ -11,7 +11,8 @@ import (
 // finding, now or later, begins between the last one returned and safe, and none reaches behind safe
 // unless it is open; call again with what begins at safe. It does not keep b.
 func (s *Set) Find(dst []Finding, b []byte, from int, final bool) (found []Finding, safe int) {
-	f := s.finder(b, from, final)
+	var f finder
+	f.begin(s, b, from, final)
 	f.out, f.plain = dst, from
 	f.find(from)
 	return f.out, max(f.safe, from)
@@ -19,7 +20,8 @@ func (s *Set) Find(dst []Finding, b []byte, from int, final bool) (found []Findi
 
 // FindNext is Find for a text that comes in parts: st carries from one to the next what the text has said about itself.
 func (s *Set) FindNext(st *State, dst []Finding, b []byte, from int, final bool) (found []Finding, safe int) {
-	f := s.finder(b, from, final)
+	var f finder
+	f.begin(s, b, from, final)
 	f.out, f.st, f.plain = dst, *st, from+st.plain
 	f.find(from)
 	safe = max(f.safe, from)
@@ -58,7 +60,8 @@ func (f *finder) find(from int) (stopped bool) {
 // an issuer's prefix has opened and that has no end yet. Names and prefixes are shown; Find wants them again all the same. st, b and from are
 // as for FindNext with final unset; st is not changed. It does not keep b.
 func (s *Set) Quiet(st *State, b []byte, from int) int {
-	f := s.finder(b, from, false)
+	var f finder
+	f.begin(s, b, from, false)
 	f.quiet, f.st, f.plain = -1, st.Clone(), from+st.plain
 	switch stopped := f.find(from); {
 	case !stopped:
@@ -146,8 +149,15 @@ type finder struct {
 	grant        int       // how many they may
 }
 
-func (s *Set) finder(b []byte, from int, final bool) finder {
-	return finder{s: s, b: b, final: final, whole: b, last: final, done: from, safe: len(b), grant: customGrant + customSteps*(len(b)-from)}
+func (s *Set) finder(b []byte, from int, final bool) (f finder) {
+	f.begin(s, b, from, final)
+	return f
+}
+
+// begin makes the zero finder one of s, where it is: it is large, and what is returned is written twice.
+func (f *finder) begin(s *Set, b []byte, from int, final bool) {
+	f.s, f.b, f.final, f.whole, f.last = s, b, final, b, final
+	f.done, f.safe, f.grant = from, len(b), customGrant+customSteps*(len(b)-from)
 }
 
 // tail returns where the bytes at the end begin that may become part of a finding with what follows: the beginning of a literal, and the part of a
@@ -286,7 +296,11 @@ func (f *finder) look(l *literal, start int) bool {
 // run returns the end of the alphabet's run at i and whether it is known to be the end.
 func (f *finder) run(i int, alphabet *[256]bool) (end int, closed bool) {
 	b := f.b
-	for end = i; end < len(b); end++ {
+	end = i
+	for end+4 <= len(b) && alphabet[b[end]] && alphabet[b[end+1]] && alphabet[b[end+2]] && alphabet[b[end+3]] {
+		end += 4
+	}
+	for ; end < len(b); end++ {
 		if !alphabet[b[end]] {
 			return end, true
 		}

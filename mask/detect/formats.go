@@ -5,6 +5,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"math/bits"
 	"strconv"
 	"strings"
 )
@@ -309,7 +310,7 @@ func (f *finder) format(l *literal, start int) bool {
 		end = value + l.max // a part of a path
 	}
 	v := f.b[value:end]
-	if l.exact && (len(v) > l.max || end < len(f.b) && isWord(f.b[end])) || bytes.Contains(v, []byte("EXAMPLE")) {
+	if l.exact && (len(v) > l.max || end < len(f.b) && isWord(f.b[end])) || isExample(v) {
 		return false
 	}
 	if len(v) < l.min || !l.alphabet['/'] && len(v) > 4*l.max {
@@ -440,9 +441,23 @@ func (l *literal) passes(token, value []byte) bool {
 	return true
 }
 
+// isExample reports a value that says that it is none.
+func isExample(v []byte) bool {
+	i := bytes.IndexByte(v, 'X') // which is rare: most values need no second look
+	return i >= 0 && bytes.Contains(v[max(0, i-1):], []byte("EXAMPLE"))
+}
+
 // low reports a value with hardly any variety: xxxxxxxx, 00000000.
 func low(v []byte) bool {
-	var seen [4]byte
+	const few = 4
+	var kinds uint64 // of the first bytes; some share a bit, so there may be more
+	for _, c := range v[:min(len(v), 12)] {
+		kinds |= 1 << (c % 64)
+	}
+	if bits.OnesCount64(kinds) > few {
+		return false
+	}
+	var seen [few]byte
 	n := 0
 next:
 	for _, c := range v {

@@ -8,25 +8,30 @@ import (
 	"encoding/binary"
 	"hash"
 	"hash/maphash"
+	"slices"
 )
 
 // fingerprinter computes HMAC-SHA-256 (RFC 2104) of short values. It keeps the states of both hashes behind the key's block, and pads what it hashes
 // itself, so that a value takes two compressions and little else; package hmac takes four times as long. Not for concurrent use.
 type fingerprinter struct {
-	hash         resumable // nil: states cannot be used, mac is
-	mac          hash.Hash
-	inner, outer []byte // states
+	hash         resumable // nil: states cannot be used
+	key          []byte
+	mac          hash.Hash // nil until there is a need for it
+	inner, outer []byte    // states
 	state        []byte
 	code         [sha256.Size]byte // of value
 	text, last   []byte            // what the two hashes were fed with
 	size         int               // of text without its padding: "v1" and the value; 0: there is none
 	seed         maphash.Seed
-	held         [256]heldID // of the secrets held that were asked for, by a hash
+	held         []heldCode // of the secrets held that were asked for, by a hash; nil until there is one
 }
 
-type heldID struct {
+// keptCodes is how many codes of secrets held are kept.
+const keptCodes = 256
+
+type heldCode struct {
 	value []byte // the set's
-	id    []byte
+	code  [5]byte
 }
 
 // resumable is a hash that goes on from a state that it had before.
@@ -46,7 +51,7 @@ const stateHead = len("sha\x03")
 const keptValue = 64 << 10
 
 func newFingerprinter(key []byte) *fingerprinter {
-	f := &fingerprinter{mac: hmac.New(sha256.New, key), seed: maphash.MakeSeed()}
+	f := &fingerprinter{key: key, seed: maphash.MakeSeed()}
 	if len(key) > sha256.BlockSize {
 		sum := sha256.Sum256(key)
 		key = sum[:]
@@ -55,12 +60,15 @@ func newFingerprinter(key []byte) *fingerprinter {
 		return f
 	}
 	f.inner, f.outer = f.behind(key, 0x36), f.behind(key, 0x5c)
+	f.last = padded(make([]byte, sha256.Size))
 	// How a state is spelled is nowhere promised.
 	sample := []byte("sample")
 	quick := bytes.Clone(f.sum(sample))
 	if f.size = 0; f.inner == nil || f.outer == nil || !bytes.Equal(quick, f.slow(sample)) {
 		f.hash = nil
+		return f
 	}
+	f.mac = nil
 	return f
 }
 
@@ -98,15 +106,19 @@ func (f *fingerprinter) sum(value []byte) []byte {
 // quick computes the code of text from the states, and reports whether it could.
 func (f *fingerprinter) quick() bool {
 	f.text = padded(f.text)
-	if !f.from(f.inner, f.text) {
-		return false
+	words := f.from(f.inner, f.text)
+	copy(f.last, words) // what stands behind them is always the same
+	if words != nil {
+		words = f.from(f.outer, f.last)
 	}
-	f.last = padded(append(f.last[:0], f.code[:]...))
-	return f.from(f.outer, f.last)
+	return copy(f.code[:], words) == len(f.code)
 }
 
 // slow computes the code of the version and value as package hmac does.
 func (f *fingerprinter) slow(value []byte) []byte {
+	if f.mac == nil {
+		f.mac = hmac.New(sha256.New, f.key)
+	}
 	f.mac.Reset()
 	_, _ = f.mac.Write([]byte(version))
 	_, _ = f.mac.Write(value)
@@ -114,66 +126,64 @@ func (f *fingerprinter) slow(value []byte) []byte {
 	return f.code[:]
 }
 
-// from sets the code to the words of the state that blocks lead to from a state.
-func (f *fingerprinter) from(state, blocks []byte) bool {
+// from returns the words of the state that blocks lead to from a state, or nil. They are valid until the next call.
+func (f *fingerprinter) from(state, blocks []byte) []byte {
 	if f.hash.UnmarshalBinary(state) != nil {
-		return false
+		return nil
 	}
 	_, _ = f.hash.Write(blocks)
 	after, err := f.hash.AppendBinary(f.state[:0])
 	if err != nil || len(after) < stateHead+sha256.Size {
-		return false
+		return nil
 	}
 	f.state = after
-	copy(f.code[:], after[stateHead:])
-	return true
+	return after[stateHead : stateHead+sha256.Size]
 }
 
 // padded appends what ends a message that follows a block (FIPS 180-4, section 5.1.1).
 func padded(b []byte) []byte {
-	var zero [sha256.BlockSize]byte
+	const least = len("\x80") + 8
 	n := len(b)
-	b = append(b, 0x80)
-	b = append(b, zero[:(2*sha256.BlockSize-8-len(b)%sha256.BlockSize)%sha256.BlockSize]...)
-	return binary.BigEndian.AppendUint64(b, 8*uint64(sha256.BlockSize+n)) //nolint:gosec // a length
+	size := (n + least + sha256.BlockSize - 1) / sha256.BlockSize * sha256.BlockSize
+	b = slices.Grow(b, size-n)[:size]
+	b[n] = 0x80
+	clear(b[n+1 : size-8])
+	binary.BigEndian.PutUint64(b[size-8:], 8*uint64(sha256.BlockSize+n)) //nolint:gosec // a length
+	return b
 }
 
 // appendID spells the first 40 bits of a code in base32 (RFC 4648), in lower case.
 func appendID(dst, code []byte) []byte {
 	const digits = "abcdefghijklmnopqrstuvwxyz234567"
 	v := uint64(binary.BigEndian.Uint32(code))<<8 | uint64(code[4])
-	for shift := 35; shift >= 0; shift -= 5 {
-		dst = append(dst, digits[v>>shift&31])
-	}
-	return dst
+	return append(dst, digits[v>>35&31], digits[v>>30&31], digits[v>>25&31], digits[v>>20&31], digits[v>>15&31], digits[v>>10&31], digits[v>>5&31], digits[v&31])
 }
 
 // Fingerprint is the ID that stands in the placeholder of value: equal values have equal fingerprints, which
 // tell nothing about them to who lacks the key.
 func (e *Engine) Fingerprint(value []byte) string {
-	return string(e.appendFingerprint(nil, value, false))
+	f := e.fingerprinter()
+	defer e.macs.Put(f)
+	return string(appendID(nil, f.sum(value)))
 }
 
-// appendFingerprint appends the fingerprint of value. It is remembered where value is that of a secret held.
-func (e *Engine) appendFingerprint(dst, value []byte, held bool) []byte {
-	f, _ := e.macs.Get().(*fingerprinter)
-	if f == nil {
-		f = newFingerprinter(e.key)
+// fingerprinter returns one that is free. Who keeps it need not give it back.
+func (e *Engine) fingerprinter() *fingerprinter {
+	if f, _ := e.macs.Get().(*fingerprinter); f != nil {
+		return f
 	}
-	if held {
-		dst = append(dst, f.heldID(value)...)
-	} else {
-		dst = appendID(dst, f.sum(value))
-	}
-	e.macs.Put(f)
-	return dst
+	return newFingerprinter(e.key)
 }
 
-// heldID is the fingerprint of a secret held. It is valid until the next call.
-func (f *fingerprinter) heldID(value []byte) []byte {
-	h := &f.held[maphash.Bytes(f.seed, value)%uint64(len(f.held))]
-	if !bytes.Equal(h.value, value) || len(h.id) == 0 {
-		h.value, h.id = value, appendID(h.id[:0], f.sum(value))
+// heldCode is the code of the value of a secret held, as far as a fingerprint shows it. It is valid until the next call.
+func (f *fingerprinter) heldCode(value []byte) []byte {
+	if f.held == nil {
+		f.held = make([]heldCode, keptCodes)
 	}
-	return h.id
+	h := &f.held[maphash.Bytes(f.seed, value)%keptCodes]
+	if h.value == nil || !bytes.Equal(h.value, value) {
+		h.value = value
+		copy(h.code[:], f.sum(value))
+	}
+	return h.code[:]
 }

@@ -124,13 +124,21 @@ func (m *Masker) place(dst []byte, kind string, value []byte, held bool, raw int
 	t.Add(kind)
 	t.Replaced(raw)
 	from := len(dst)
-	dst = append(dst, "[masked:"...)
-	dst = append(dst, kind...)
-	dst = append(dst, ':')
-	dst = m.e.appendFingerprint(dst, value, held)
-	dst = append(dst, ']')
+	f := m.e.fingerprinter()
+	code := f.sum
+	if held {
+		code = f.heldCode
+	}
+	dst = appendPlaceholder(dst, kind, code(value))
+	m.e.macs.Put(f)
 	m.notes.add(dst[from:], kind, raw)
 	return dst
+}
+
+// appendPlaceholder appends the placeholder of a value with the code.
+func appendPlaceholder(dst []byte, kind string, code []byte) []byte {
+	dst = append(append(append(dst, "[masked:"...), kind...), ':')
+	return append(appendID(dst, code), ']')
 }
 
 // span is what is to be replaced.

@@ -30,6 +30,14 @@ func (v *sieve) has(w uint32) bool {
 	return v[word]&bit != 0
 }
 
+// hasOne reports whether it has x, y or z.
+func (v *sieve) hasOne(x, y, z uint32) bool {
+	a, p := sieveBit(x)
+	b, q := sieveBit(y)
+	c, r := sieveBit(z)
+	return v[a]&p|v[b]&q|v[c]&r != 0
+}
+
 // pairs says of each two bytes that stand at an even place in which buckets of literals they may be, as the first half of four bytes and as the
 // second. Of each literal two such fours are in: its window, and the one that begins a byte before or behind, so that one of them stands at an
 // even place wherever the literal does.

@@ -18,6 +18,7 @@ type Columns struct {
 	last   int            // the column before, or -1
 	json   *jsonWriter    // looks into JSON
 	values []byte         // of Row
+	prints *fingerprinter // of Marked
 }
 
 // cellRule is what is known of a column.
@@ -51,20 +52,6 @@ func (m *Masker) Columns(columns []weir.Column) *Columns {
 		c.plain = c.plain && r.strength == field.None && !r.protected && !r.statement
 	}
 	return c
-}
-
-// Clear reports whether Cell would leave every cell alone that is part of b, whatever its column and place; so that one look does for many. That does not
-// hold for cells that begin like JSON, with { or [, nor for those with a line end or a backslash in them. It says no where it cannot tell. It does not keep b.
-func (c *Columns) Clear(b []byte) bool {
-	if !c.plain || c.m.e.detect.Touched(b) {
-		return false
-	}
-	for _, set := range c.m.sets {
-		if c.scan.known = set.FindWhole(c.scan.known[:0], b); len(c.scan.known) > 0 {
-			return false
-		}
-	}
-	return true
 }
 
 // namingColumn tells columns whose values name what stands beside them: those of settings, variables, options, attributes.

@@ -3,7 +3,9 @@ package mask_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -276,42 +278,143 @@ func BenchmarkDirtyRow(b *testing.B) {
 	}
 }
 
-// TestClearCellsStay takes what Clear says at its word, for cells with numbers in front of them as wires have them.
-func TestClearCellsStay(t *testing.T) {
+// BenchmarkDirtyRows masks the same rows by searches of many.
+func BenchmarkDirtyRows(b *testing.B) {
+	c, rows := twenty(b).Columns(columns("id", "email", "note")), dirtyRows(80)
+	var all []byte
+	var ends []int
+	for _, row := range rows {
+		for _, v := range row {
+			all = append(binary.BigEndian.AppendUint32(all, uint32(len(v))), v...)
+			ends = append(ends, len(all))
+		}
+	}
+	var tally weir.Tally
+	var dst []byte
+	var marks []int32
+	b.ReportAllocs()
+	for b.Loop() {
+		marks, _ = c.Marks(marks[:0], all)
+		at, next := 0, 0
+		for i, end := range ends {
+			first := next
+			for next < len(marks) && int(marks[next]) < end {
+				next++
+			}
+			if first < next {
+				dst, _ = c.Marked(dst[:0], i%3, all[at+4:end], marks[first:next], at+4, &tally)
+			}
+			at = end
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(rows)), "ns/row")
+	if tally.Total() != b.N*len(rows) {
+		b.Errorf("%d of %d rows are masked", tally.Total(), b.N*len(rows))
+	}
+}
+
+// marked is what becomes of row[from:to] by the marks in row, and whether it has any.
+func marked(t *testing.T, c *mask.Columns, col int, row []byte, from, to int, tally *weir.Tally) (out []byte, change weir.Change, any bool) {
+	t.Helper()
+	marks, ok := c.Marks(nil, row)
+	if !ok {
+		t.Fatalf("%q cannot be searched at once", row)
+	}
+	place := func(m int32) int { return int(max(m, ^m)) }
+	if !slices.IsSortedFunc(marks, func(x, y int32) int { return place(x) - place(y) }) {
+		t.Fatalf("%q: marks %v are not in order", row, marks)
+	}
+	marks = slices.DeleteFunc(marks, func(m int32) bool { return place(m) < from || place(m) >= to })
+	if len(marks) == 0 {
+		return nil, weir.Unchanged, false
+	}
+	out, change = c.Marked([]byte("before"), col, row[from:to], marks, from, tally)
+	return bytes.TrimPrefix(out, []byte("before")), change, true
+}
+
+// TestMarkedCellsAreMaskedAlike masks cells with numbers in front of them, as wires have them, by a search of all of the row, and each by itself.
+func TestMarkedCellsAreMaskedAlike(t *testing.T) {
 	m := masker(t)
-	c := m.Columns(columns("id", "note"))
-	calls := 0
+	c := m.Columns([]weir.Column{{Name: "id", Typed: true}, {Name: "note"}})
+	clear, seen, changed := 0, 0, 0
 	for in := range textCases {
 		for cut := range len(in) {
 			v := []byte(in[cut:])
 			if bytes.ContainsAny(v, "\n\\") || v[0] == '{' || v[0] == '[' {
 				continue
 			}
-			_, change := c.Cell(nil, 0, v, nil)
-			for front := range 9 {
-				row := append(append(bytes.Repeat([]byte{0, 0, 0, byte(len(v))}, 3)[:front], v...), "\x00\x00\x00\x04done"...)
-				if c.Clear(row) && change != weir.Unchanged {
-					t.Fatalf("%q is called clear in %q", v, row)
+			for col := range 3 {
+				var one, other weir.Tally
+				want, wanted := c.Cell(nil, col, v, &one)
+				for front := range 9 {
+					row := append(append(bytes.Repeat([]byte{0, 0, 0, byte(len(v))}, 3)[:front], v...), "\x00\x00\x00\x04done"...)
+					other = weir.Tally{}
+					got, change, any := marked(t, c, col, row, front, front+len(v), &other)
+					if change != wanted || !bytes.Equal(got, want) || other.Total() != one.Total() || other.Bytes() != one.Bytes() {
+						t.Fatalf("%q in %q: %v %q, by itself %v %q", v, row, change, got, wanted, want)
+					}
+					switch {
+					case !any:
+						clear++
+					case change == weir.Unchanged:
+						seen++
+					default:
+						changed++
+					}
 				}
-			}
-			if c.Clear(v) {
-				calls++
 			}
 		}
 	}
-	if calls == 0 {
-		t.Error("nothing was clear")
+	if clear == 0 || seen == 0 || changed == 0 {
+		t.Errorf("%d cells without a mark, %d with some that stay, %d that change", clear, seen, changed)
 	}
-	if !c.Clear([]byte("ordinary words of several rows")) {
+}
+
+// TestMarksOfManyCells masks cells that stand behind one another, of which one goes on with what the next begins with.
+func TestMarksOfManyCells(t *testing.T) {
+	m := masker(t)
+	c := m.Columns(columns("note"))
+	var cells [][]byte
+	for in := range textCases {
+		if n := len(in); n > 4 && !strings.ContainsAny(in, "\n\\") && in[0] != '{' && in[0] != '[' {
+			cells = append(cells, []byte(in), []byte(in[:n/2]), []byte(in[n/2:]), []byte(in[:n-1]), []byte(in[1:]))
+		}
+	}
+	cells = slices.DeleteFunc(cells, func(v []byte) bool { return v[0] == '{' || v[0] == '[' })
+	for _, between := range []string{"", "\t", "\x00\x00\x00\x18"} {
+		var all []byte
+		for _, v := range cells {
+			all = append(append(all, v...), between...)
+		}
+		at := 0
+		for _, v := range cells {
+			from := max(0, at-100)
+			want, wanted := c.Cell(nil, 0, v, nil)
+			if got, change, _ := marked(t, c, 0, all[from:min(len(all), at+len(v)+100)], at-from, at-from+len(v), nil); change != wanted || !bytes.Equal(got, want) {
+				t.Fatalf("%q: %v %q, by itself %v %q", v, change, got, wanted, want)
+			}
+			at += len(v) + len(between)
+		}
+	}
+}
+
+// TestMarksOfWhatTheyCannotTell has columns whose cells are masked for more than what they hold, and a text that is nothing but marks.
+func TestMarksOfWhatTheyCannotTell(t *testing.T) {
+	m := masker(t)
+	text := []byte("ordinary words of several rows")
+	if marks, ok := m.Columns(columns("id", "note")).Marks(nil, text); !ok || len(marks) > 0 {
 		t.Error("clear cells are not")
 	}
 	protected := []weir.Column{{Name: "a"}, {Name: "b", Protected: true}}
 	for name, cols := range map[string][]weir.Column{"a name": columns("password"), "protected": protected, "pairs": columns("name", "value"), "statements": {{Name: "query", Statement: true}}} {
-		if m.Columns(cols).Clear([]byte("ordinary words of several rows")) {
+		if _, ok := m.Columns(cols).Marks(nil, text); ok {
 			t.Errorf("%s: cells are called clear whatever they are called", name)
 		}
 	}
-	if withPersonal(t, m).Columns(columns("note")).Clear([]byte("ordinary words of several rows")) {
+	if _, ok := withPersonal(t, m).Columns(columns("note")).Marks(nil, text); ok {
 		t.Error("personal data is not looked for")
+	}
+	if marks, ok := m.Columns(columns("note")).Marks(nil, bytes.Repeat([]byte("token="), 1<<16)); ok || cap(marks) > 1<<14 {
+		t.Errorf("%v: room for %d marks", ok, cap(marks))
 	}
 }

@@ -178,8 +178,13 @@ func (c *columnMask) Cell(dst []byte, col int, value []byte, t *weir.Tally) ([]b
 // Naming reports whether a column names others.
 func (c *columnMask) Naming(col int) bool { return c.at(c.last).Naming(col) }
 
-// Clear reports whether no part of b would be masked as a cell.
-func (c *columnMask) Clear(b []byte) bool { return c.at(-1).Clear(b) }
+// Marks searches many cells at once.
+func (c *columnMask) Marks(dst []int32, b []byte) ([]int32, bool) { return c.at(-1).Marks(dst, b) }
+
+// Marked masks a cell by what the search of many has found.
+func (c *columnMask) Marked(dst []byte, col int, value []byte, marks []int32, from int, t *weir.Tally) ([]byte, weir.Change) {
+	return c.of.Marked(dst, col, value, marks, from, t)
+}
 
 // SetName tells what a naming column holds.
 func (c *columnMask) SetName(value []byte) { c.at(-1).SetName(value) }

@@ -271,7 +271,13 @@ func (c *canaryColumns) Cell(dst []byte, col int, value []byte, t *weir.Tally) (
 // Naming is false: no column names others.
 func (*canaryColumns) Naming(int) bool { return false }
 
-func (*canaryColumns) Clear([]byte) bool { return false }
+// Marks cannot tell.
+func (*canaryColumns) Marks(dst []int32, _ []byte) ([]int32, bool) { return dst, false }
+
+// Marked is Cell.
+func (c *canaryColumns) Marked(dst []byte, col int, value []byte, _ []int32, _ int, t *weir.Tally) ([]byte, weir.Change) {
+	return c.Cell(dst, col, value, t)
+}
 
 // SetName does nothing.
 func (*canaryColumns) SetName([]byte) {}

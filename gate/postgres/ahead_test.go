@@ -26,14 +26,17 @@ func looksInto() []string {
 	}
 }
 
-// notes passes rows through the gateway and returns what became of their first cell. With more, a column of bytes stands behind it, so that each
-// row is looked at by itself.
-func notes(t *testing.T, rows []string, more bool) []string {
+// notes passes rows through the gateway and returns what became of their first cell. beside is what stands behind it: "" for nothing, "bytes" for a column that
+// is looked into by itself, "password" for one that makes each cell be looked at by itself.
+func notes(t *testing.T, rows []string, beside string) []string {
 	t.Helper()
 	w := wire(t, &gatetest.Controls{})
 	head, behind := "\x00\x01"+column("note", 25, 0), []string(nil)
-	if more {
-		head, behind = "\x00\x02"+column("note", 25, 0)+column("bytes", 17, 0), []string{`\x00`}
+	switch beside {
+	case "bytes":
+		head, behind = "\x00\x02"+column("note", 25, 0)+column(beside, 17, 0), []string{`\x00`}
+	case "password":
+		head, behind = "\x00\x02"+column("note", 25, 0)+column(beside, 25, 0), []string{""}
 	}
 	answer := frame('T', head)
 	for _, v := range rows {
@@ -76,10 +79,10 @@ func TestRowsAheadAreMaskedAsOneByOne(t *testing.T) {
 				rows[i] += words[r.IntN(len(words))] + " "
 			}
 		}
-		got, want := notes(t, rows, false), notes(t, rows, true)
+		got, other, want := notes(t, rows, ""), notes(t, rows, "bytes"), notes(t, rows, "password")
 		for i := range rows {
-			if got[i] != want[i] {
-				t.Errorf("seed %d, row %d: %q\n got %q\nwant %q", seed, i, rows[i], got[i], want[i])
+			if got[i] != want[i] || other[i] != want[i] {
+				t.Errorf("seed %d, row %d: %q\n got %q\nand %q beside bytes\nwant %q", seed, i, rows[i], got[i], other[i], want[i])
 			}
 			if strings.Contains(got[i], canary) {
 				t.Errorf("%q", got[i])
@@ -89,7 +92,7 @@ func TestRowsAheadAreMaskedAsOneByOne(t *testing.T) {
 	for _, v := range special[:13] { // those with a secret, among others
 		rows := slices.Repeat([]string{"nothing to see"}, 30)
 		rows[17] = v
-		if got := notes(t, rows, false); got[17] == v || got[16] != rows[16] || got[18] != rows[18] {
+		if got := notes(t, rows, ""); got[17] == v || got[16] != rows[16] || got[18] != rows[18] {
 			t.Errorf("%q became %q between %q and %q", v, got[17], got[16], got[18])
 		}
 	}

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"net"
@@ -111,6 +112,49 @@ func TestRatios(t *testing.T) {
 	if os.Getenv("WEIR_RATIOS_BULK") != "" {
 		bulk(t, addr, plain, d.addr)
 	}
+}
+
+// BenchmarkRows passes rows through the pump, clean ones and such with a token in each that is masked, as DataRows and as CopyData.
+func BenchmarkRows(b *testing.B) {
+	sum := func(i int) string { return fmt.Sprintf("%x", sha256.Sum256(fmt.Append(nil, i))) }
+	for name, row := range map[string]func(i int) []string{
+		"clean": func(i int) []string {
+			return []string{strconv.Itoa(i), fmt.Sprintf("user number %d", i), fmt.Sprintf("some words of no interest to anybody here, number %d", i)}
+		},
+		"dirty": func(i int) []string {
+			return []string{strconv.Itoa(i), fmt.Sprintf("user%d@example.com", i), "key gh" + "p_" + sum(i)[:36]}
+		},
+	} {
+		var rows, lines strings.Builder
+		n := 0
+		for ; rows.Len() < 60<<10; n++ {
+			rows.WriteString(frame('D', cells(row(100_000+n)...)))
+			lines.WriteString(frame('d', strings.Join(row(100_000+n), "\t")+"\n"))
+		}
+		head := "\x00\x03" + column("id", 23, 0) + column("name", 25, 0) + column("note", 25, 0)
+		b.Run(name+"/rows", func(b *testing.B) { passRows(b, frame('T', head), rows.String(), n) })
+		b.Run(name+"/copy", func(b *testing.B) { passRows(b, frame('H', "\x00\x00\x03\x00\x00\x00\x00\x00\x00"), lines.String(), n) })
+	}
+}
+
+func passRows(b *testing.B, head, rows string, n int) {
+	w := wire(b, &gatetest.Controls{})
+	go func() { _, _ = io.WriteString(w.client, frame('Q', "select 1\x00")) }()
+	if _, err := io.ReadFull(w.target, make([]byte, len(frame('Q', "select 1\x00")))); err != nil {
+		b.Fatal(err)
+	}
+	go func() { _, _ = io.Copy(io.Discard, w.client) }()
+	if _, err := io.WriteString(w.target, head); err != nil {
+		b.Fatal(err)
+	}
+	block := []byte(rows)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := w.target.Write(block); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/row")
 }
 
 // TestIdleConnections tells what one takes that waits.

@@ -21,7 +21,7 @@ const streamAbove = 512 << 10
 // Response masks the target's messages at the front of b.
 func (c *codec) Response(a *session.Answers, b []byte) (int, error) {
 	at := 0
-	c.ahead = ahead{}
+	c.ahead.reset()
 	for at < len(b) {
 		if c.drop > 0 {
 			n := min(c.drop, len(b)-at)
@@ -67,23 +67,29 @@ func (c *codec) Response(a *session.Answers, b []byte) (int, error) {
 		if n == 0 || n > len(b)-at {
 			break
 		}
-		if err := c.response(a, b, at, at+n); err != nil {
+		if at, err = c.response(a, b, at, at+n); err != nil {
 			return at, err
 		}
-		at += n
 	}
 	return at, nil
 }
 
-// response masks the whole message b[at:end].
-func (c *codec) response(a *session.Answers, b []byte, at, end int) error {
+// response masks the whole message b[at:end], and rows that follow one. It returns where it stopped.
+func (c *codec) response(a *session.Answers, b []byte, at, end int) (int, error) {
+	switch b[at] {
+	case 'D':
+		return c.dataRows(a, b, at, end)
+	case 'd':
+		return c.copyRows(a, b, at, end)
+	}
+	return end, c.oneResponse(a, b, at, end)
+}
+
+// oneResponse masks the whole message b[at:end], which is no row.
+func (c *codec) oneResponse(a *session.Answers, b []byte, at, end int) error {
 	typ, body := b[at], b[at+frameHeader:end]
 	e := c.front()
 	switch typ {
-	case 'D':
-		return c.dataRow(a, b, at, end)
-	case 'd':
-		return c.copyRow(a, b, at, end)
 	case 'N', 'A', 'S':
 		return c.aside(a, b, at, end)
 	case 'E':

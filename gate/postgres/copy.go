@@ -305,47 +305,6 @@ func copyList(ws []word) []string {
 	return nil
 }
 
-// copyRow masks the target's CopyData.
-func (c *codec) copyRow(a *session.Answers, b []byte, at, end int) error {
-	e := c.front()
-	if e == nil || e.copied == nil {
-		return errTarget
-	}
-	a.For(e.run.x, at)
-	k := e.copied
-	data := b[at+frameHeader : end]
-	held := len(k.partial) > 0
-	if held {
-		if len(k.partial)+len(data) > longestCopyRow {
-			return errTarget
-		}
-		k.partial = append(k.partial, data...)
-		data = k.partial
-	}
-	c.scratch = c.scratch[:0]
-	out, used, rows, err := k.rows(c, a, c.scratch, data)
-	if err != nil {
-		return err
-	}
-	c.scratch = out
-	a.Rows(rows)
-	if used == len(data) && !held && bytes.Equal(out, data) {
-		return nil
-	}
-	dst, from := begin(a.Rewrite(at), 'd')
-	if len(out) == 0 {
-		dst = dst[:from]
-	} else {
-		dst = finish(append(dst, out...), from)
-	}
-	a.Resume(dst, end)
-	k.partial = append(k.partial[:0], data[used:]...)
-	if len(k.partial) > longestCopyRow {
-		return errTarget
-	}
-	return nil
-}
-
 // rows masks the whole rows at the front of data and returns how much of it they are.
 func (k *copying) rows(c *codec, a *session.Answers, dst, data []byte) (out []byte, used, rows int, err error) {
 	if k.binary {
@@ -387,66 +346,22 @@ func (k *copying) rowEnd(data []byte) int {
 	return 0
 }
 
-// textRow masks a row of the text or CSV format.
-func (k *copying) textRow(c *codec, a *session.Answers, dst, row []byte) []byte {
-	body := row
-	for n := len(body); n > 0 && (body[n-1] == '\n' || body[n-1] == '\r'); n-- {
-		body = body[:n-1]
+// sign is what a row has in it where its cells do not simply end at the next delimiter.
+func (k *copying) sign() byte {
+	if k.csv {
+		return k.quote
 	}
-	k.split(body)
-	if k.naming {
-		for i, s := range k.spans {
-			if k.mask.Naming(i) {
-				k.mask.SetName(k.decode(body[s.start:s.end]))
-			}
-		}
-	}
-	at := 0
-	for i, s := range k.spans {
-		cell := body[s.start:s.end]
-		if string(cell) == k.null {
-			continue
-		}
-		value := k.decode(cell)
-		masked, change := k.masked[:0], weir.Unchanged
-		if nestedText(value) && (i >= len(k.columns) || !k.columns[i].Protected) {
-			masked, change = c.nested(a, masked, classNestedText, "", value, 0)
-		}
-		if change == weir.Unchanged {
-			masked, change = k.mask.Cell(k.masked[:0], i, value, a.Tally())
-		}
-		if change == weir.Unchanged && isHex(value) {
-			masked, change = c.hexBytes(a, k.masked[:0], "", value)
-		}
-		switch change {
-		case weir.Unchanged:
-			continue
-		case weir.Null:
-			dst = append(append(dst, body[at:s.start]...), k.null...)
-		case weir.Masked:
-			dst = k.encode(append(dst, body[at:s.start]...), masked)
-			k.masked = masked
-		}
-		at = s.end
-	}
-	return append(dst, row[at:]...)
+	return '\\'
 }
 
 // split finds the cells of a row.
 func (k *copying) split(row []byte) {
+	if bytes.IndexByte(row, k.sign()) < 0 {
+		k.splitPlain(row)
+		return
+	}
 	k.spans = k.spans[:0]
 	start, inside := 0, false
-	if !k.csv && bytes.IndexByte(row, '\\') < 0 {
-		for {
-			n := bytes.IndexByte(row[start:], k.delim)
-			if n < 0 {
-				k.spans = append(k.spans, span{start, len(row)})
-				return
-			}
-			k.spans = append(k.spans, span{start, start + n})
-			start += n + 1
-		}
-	}
 	for i := 0; i < len(row); i++ {
 		b := row[i]
 		switch {
@@ -462,6 +377,21 @@ func (k *copying) split(row []byte) {
 		}
 	}
 	k.spans = append(k.spans, span{start, len(row)})
+}
+
+// splitPlain finds the cells of a row that end at the next delimiter.
+func (k *copying) splitPlain(row []byte) {
+	k.spans = k.spans[:0]
+	start := 0
+	for {
+		n := bytes.IndexByte(row[start:], k.delim)
+		if n < 0 {
+			k.spans = append(k.spans, span{start, len(row)})
+			return
+		}
+		k.spans = append(k.spans, span{start, start + n})
+		start += n + 1
+	}
 }
 
 // decode undoes the quoting of a cell. What it returns is valid until the next call.
@@ -516,9 +446,9 @@ func (k *copying) encode(dst, value []byte) []byte {
 		}
 		return append(dst, k.quote)
 	}
-	done := 0
+	done, delim := 0, k.delim
 	for i, b := range value {
-		if b > '\r' && b != '\\' && b != k.delim {
+		if b > '\r' && b != '\\' && b != delim {
 			continue
 		}
 		dst = append(dst, value[done:i]...)

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"bytes"
-	"encoding/binary"
 	"slices"
 
 	"weir"
@@ -19,6 +18,7 @@ type layout struct {
 	names   []string
 	naming  []int  // columns that name those beside them
 	secret  []bool // the column says that its values are secrets, or one beside it may
+	looked  []bool // each cell is looked at by itself, whatever it holds
 	plain   bool   // the mask may be asked about many rows at once
 	clean   any    // the version of the mask that found nothing to mask in the names of desc; nil for none
 	mask    session.ColumnMask
@@ -74,11 +74,12 @@ func (c *codec) newLayout(a *session.Answers, desc []byte, formats []int16, boun
 			l.naming = append(l.naming, i)
 		}
 	}
-	l.secret, l.plain = make([]bool, n), true
+	l.secret, l.looked, l.plain = make([]bool, n), make([]bool, n), true
 	for i := range columns {
 		_, change := l.mask.Cell(nil, i, []byte(opaque), nil)
 		l.secret[i] = change != weir.Unchanged || len(l.naming) > 0
-		l.plain = l.plain && !l.secret[i] && (l.classes[i] == classText || l.classes[i] == classTyped)
+		l.looked[i] = l.classes[i] != classText && l.classes[i] != classTyped
+		l.plain = l.plain && !l.secret[i]
 	}
 	return l, nil
 }
@@ -230,129 +231,6 @@ func (c *codec) rows(a *session.Answers, e *entry) (*layout, error) {
 		return l, nil
 	}
 	return nil, &weir.Denied{Kind: weir.DeniedTarget, Reason: "the target sent rows that nothing describes", Err: errTarget}
-}
-
-// dataRow masks the cells of b[at:end]. A row that is clean stays where it is.
-func (c *codec) dataRow(a *session.Answers, b []byte, at, end int) error {
-	e := c.front()
-	l, err := c.rows(a, e)
-	if err != nil {
-		return err
-	}
-	a.For(e.run.x, at)
-	a.Rows(1)
-	body := b[at+frameHeader : end]
-	if len(body) < 2 {
-		return errTarget
-	}
-	n := int(binary.BigEndian.Uint16(body))
-	if l.plain && n <= len(l.classes) && c.clearAhead(l, b, at, end) && c.ahead.passes(body[2:], n) {
-		return nil
-	}
-	if len(l.naming) > 0 && !c.nameRow(l, body) {
-		return errTarget
-	}
-	return c.cellByCell(a, l, b, at, end)
-}
-
-// cellByCell masks the cells of the row b[at:end], each by itself.
-func (c *codec) cellByCell(a *session.Answers, l *layout, b []byte, at, end int) error {
-	body := b[at+frameHeader : end]
-	n := int(binary.BigEndian.Uint16(body))
-	pos, copied := 2, 2 // of what is in the new row already
-	var dst []byte
-	from, changed := 0, false
-	for i := range n {
-		if pos+4 > len(body) {
-			return errTarget
-		}
-		size := int32(binary.BigEndian.Uint32(body[pos:])) //nolint:gosec // two's complement on the wire
-		if size < 0 {
-			pos += 4
-			continue
-		}
-		next := pos + 4 + int(size)
-		if next > len(body) {
-			return errTarget
-		}
-		out, change := c.maskCell(a, c.cell[:0], l, i, body[pos+4:next])
-		if change != weir.Unchanged {
-			if cap(out) > cap(c.cell) {
-				c.cell = out[:0]
-			}
-			if !changed {
-				changed = true
-				dst, from = begin(a.Rewrite(at), 'D')
-				copied = 0
-			}
-			dst = append(dst, body[copied:pos]...)
-			if change == weir.Masked {
-				dst = appendCell(dst, out[:len(out):len(out)], change)
-			} else {
-				dst = appendCell(dst, nil, change)
-			}
-			copied = next
-		}
-		pos = next
-	}
-	if pos != len(body) {
-		return errTarget
-	}
-	if changed {
-		a.Resume(finish(append(dst, body[copied:]...), from), end)
-	}
-	return nil
-}
-
-// ahead is what is known of rows that come in one read.
-type ahead struct {
-	of       *layout
-	from, to int  // the part of what was read
-	clear    bool // no cell in it needs a look of its own, for what its text is
-	breaks   bool // there may be line ends or backslashes
-}
-
-// lookAhead is how many bytes of rows are looked at at once. One that touches makes all of them be looked at one by one.
-const lookAhead = 1 << 10
-
-// clearAhead reports whether the mask is sure to leave the row b[at:end] alone for what its text is.
-func (c *codec) clearAhead(l *layout, b []byte, at, end int) bool {
-	if h := &c.ahead; h.of != l || at < h.from || end > h.to {
-		*h = ahead{of: l, from: at, to: min(len(b), max(end, at+lookAhead))}
-		part := b[at:h.to]
-		if h.clear = l.mask.Clear(part); h.clear {
-			h.breaks = bytes.IndexByte(part, '\n') >= 0 || bytes.IndexByte(part, '\\') >= 0
-		}
-	}
-	return c.ahead.clear
-}
-
-// passes reports whether the n cells of a row are well formed and none is of the forms that are looked into: JSON, records, arrays, bytes in
-// hexadecimal, and lines.
-func (h *ahead) passes(cells []byte, n int) bool {
-	pos := 0
-	for range n {
-		if pos+4 > len(cells) {
-			return false
-		}
-		size := int(int32(binary.BigEndian.Uint32(cells[pos:]))) //nolint:gosec // two's complement on the wire
-		if pos += 4; size <= 0 {
-			continue
-		}
-		if size > len(cells)-pos {
-			return false
-		}
-		v := cells[pos : pos+size]
-		switch v[0] {
-		case '{', '[', '(', '\\':
-			return false
-		}
-		if h.breaks && (bytes.IndexByte(v, '\n') >= 0 || bytes.IndexByte(v, '\\') >= 0) {
-			return false
-		}
-		pos += size
-	}
-	return pos == len(cells)
 }
 
 // maskCell masks a cell. What is appended is never nil when it is Masked.

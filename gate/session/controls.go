@@ -109,9 +109,12 @@ type ColumnMask interface {
 	Cell(dst []byte, col int, value []byte, t *weir.Tally) ([]byte, weir.Change)
 	// Naming reports whether a column's values say what stands beside them, as variable_name does.
 	Naming(col int) bool
-	// Clear reports whether Cell would leave every cell alone that is part of b, but for those that begin with { or [ and those with a line end or a backslash
-	// in them. It says no where it cannot tell, and does not keep b.
-	Clear(b []byte) bool
+	// Marks searches many cells at once: b holds them, with anything between them. It appends to dst the places in b, ascending, that Marked has to look at, of
+	// some of them the complement. Cell would leave every cell alone that has none of them in it, but for those that begin with { or [ and those with a line end or
+	// a backslash in them. ok is false, and what was appended is of no use, where it cannot tell. It does not keep b.
+	Marks(dst []int32, b []byte) (marks []int32, ok bool)
+	// Marked is Cell for a cell that is b[from:from+len(value)] of what Marks was given last, and none of those that it says nothing of; marks are those in it.
+	Marked(dst []byte, col int, value []byte, marks []int32, from int, t *weir.Tally) ([]byte, weir.Change)
 	// SetName tells, in front of a row, what one of its naming columns holds. Only needed where that column stands behind what it names.
 	SetName(value []byte)
 }

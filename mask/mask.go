@@ -125,11 +125,11 @@ func (m *Masker) place(dst []byte, kind string, value []byte, held bool, raw int
 	t.Replaced(raw)
 	from := len(dst)
 	f := m.e.fingerprinter()
-	code := f.sum
 	if held {
-		code = f.heldCode
+		dst = appendPlaceholder(dst, kind, f.heldCode(value))
+	} else {
+		dst = appendPlaceholder(dst, kind, f.sum(value))
 	}
-	dst = appendPlaceholder(dst, kind, code(value))
 	m.e.macs.Put(f)
 	m.notes.add(dst[from:], kind, raw)
 	return dst

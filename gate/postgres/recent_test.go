@@ -65,8 +65,11 @@ func TestRecentTextsAreBounded(t *testing.T) {
 	c, _ := recentCodec(CodecOptions{})
 	for i := range 5 * keptRecent {
 		text := fmt.Sprintf("select a%d from t where id = 1", i)
-		if f := c.factsOf(text); c.factsOf(text) != f || c.factsOf(text) != f {
-			t.Fatal(text)
+		f := c.factsOf(text)
+		for range 2 {
+			if c.factsOf(text) != f {
+				t.Fatal(text)
+			}
 		}
 	}
 	if len(c.recent.kept) != keptRecent {

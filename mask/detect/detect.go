@@ -273,9 +273,6 @@ var placeTable = [...]struct {
 	{kind: "option-password", text: ":thin:", read: readSlash, alphabet: 'N'},
 	{kind: "option-password", text: "sqlplus ", read: readSlash, alphabet: 'N'},
 	{kind: "option-password", text: "> AUTH ", read: readTyped},
-	{kind: "option-password", text: `"$9$`, read: readJunos, alphabet: 'p', min: 4, max: 512},
-	{kind: "oauth-code", text: "?code=", read: readGrant, alphabet: 'q', min: 16, max: 2048},
-	{kind: "oauth-code", text: "&code=", read: readGrant, alphabet: 'q', min: 16, max: 2048},
 	{kind: "jwk-private", text: `"d":`, read: readKeyMember, alphabet: 'u', min: 32, max: 1400},
 	{kind: "jwk-private", text: `"k":`, read: readKeyMember, alphabet: 'u', min: 32, max: 1400},
 	{kind: "jwk-private", text: `"p":`, read: readKeyMember, alphabet: 'u', min: 32, max: 1400},
@@ -302,6 +299,9 @@ var placeTable = [...]struct {
 	{kind: "jwt", text: "eyAi", read: readJWT, alphabet: 'x'}, // and of { with a blank or a line end behind it
 	{kind: "jwt", text: "ewog", read: readJWT, alphabet: 'x'},
 	{kind: "jwt", text: "ewoi", read: readJWT, alphabet: 'x'},
+	{kind: "oauth-code", text: "?code=", read: readGrant, alphabet: 'q', min: 16, max: 2048},
+	{kind: "oauth-code", text: "&code=", read: readGrant, alphabet: 'q', min: 16, max: 2048},
+	{kind: "option-password", text: `"$9$`, read: readJunos, alphabet: 'p', min: 4, max: 512},
 }
 
 // alphabet returns the bytes of one of the alphabets of formats.go, or nil.

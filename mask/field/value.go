@@ -214,7 +214,7 @@ func Opaque(v []byte) bool {
 // them no form could be sent, so where a form's markup names one it stays.
 func AntiForgery(name []byte) bool {
 	for i, c := range name {
-		word := ""
+		var word string
 		switch c | 0x20 {
 		case 'c':
 			word = "csrf"

@@ -51,7 +51,7 @@ func AppendKey(dst []byte, text string, conforming bool) (key []byte, ok bool) {
 			}
 		case Quoted, Param, Operator, Mark:
 			dst = append(dst, text[t.Start:t.End]...)
-			if t.Kind == Quoted && literalMatters(dst[len(dst)-t.End+t.Start+1:len(dst)-1]) {
+			if t.Kind == Quoted && !t.Open && literalMatters(dst[len(dst)-t.End+t.Start+1:len(dst)-1]) {
 				return dst, false
 			}
 		}

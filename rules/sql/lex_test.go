@@ -153,7 +153,7 @@ func TestAppendKey(t *testing.T) {
 			t.Errorf("%s / %s: %q %q", tt.a, tt.b, a, b)
 		}
 	}
-	for _, text := range []string{"show x", "select current_setting('x')", `select "set_config"('x', 'y', true)`, "execute a", "set role 'x'", "do 'x'", "select 'open",
+	for _, text := range []string{"show x", "select current_setting('x')", `select "set_config"('x', 'y', true)`, "execute a", "set role 'x'", "do 'x'", "select 'open", `"`, `select "`,
 		"select 1; set role 'x'", "create table a (b int)", "copy a to 'x'", `select U&"a"`, "select '\xff'", "(show x)", "with a as (select 1) execute b", "commit prepared 'x'"} {
 		if k := key(text); k != "" {
 			t.Errorf("%s has the key %q", text, k)

@@ -67,6 +67,7 @@ func FuzzTemplate(f *testing.F) {
 	for _, s := range []string{"select 1", "select 1, 'a 2 ', \"b 3 \" -- 4 \n 5 ", "select $1 , 0x1F , 10 , .5 , 1..2 , $a$ 1 $a$ ", "select E'\\1 1 ' 1 ", "select '1'\n2 ", "select 0b12 , 0o78 "} {
 		f.Add(s, s, true)
 	}
+	f.Add(`"`, `"`, false)
 	f.Fuzz(func(t *testing.T, text, other string, conforming bool) {
 		tmpl, ok := NewTemplate(text, conforming)
 		if !ok {

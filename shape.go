@@ -51,7 +51,7 @@ type Tally struct {
 }
 
 // fewKinds is how many kinds are found one by one, which is faster than a map.
-const fewKinds = 24
+const fewKinds = 8
 
 type count struct {
 	kind string

@@ -205,29 +205,14 @@ func hex4(s []byte) (rune, int) {
 	return r, 4
 }
 
-// unescapedRun returns how many bytes at the front of s stand in a JSON string as they are.
-func unescapedRun(s []byte) int {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	i := 0
-	for ; i+8 <= len(s); i += 8 {
-		// As in plainRun; a byte below a blank borrows from its high bit.
-		w := binary.LittleEndian.Uint64(s[i:])
-		x, y := w^(ones*'"'), w^(ones*'\\')
-		if hit := ((x-ones)&^x | (y-ones)&^y | (w-ones*' ')&^w) & highs; hit != 0 {
-			return i + bits.TrailingZeros64(hit)/8
-		}
-	}
-	for i < len(s) && s[i] >= ' ' && s[i] != '"' && s[i] != '\\' {
-		i++
-	}
-	return i
-}
-
 // quote appends s as the inside of a JSON string.
 func quote(dst, s []byte) []byte {
 	const digits = "0123456789abcdef"
 	for len(s) > 0 {
-		n := unescapedRun(s)
+		n := 0
+		for n < len(s) && s[n] >= ' ' && s[n] != '"' && s[n] != '\\' {
+			n++
+		}
 		dst = append(dst, s[:n]...)
 		if n == len(s) {
 			break

@@ -12,7 +12,7 @@ type Columns struct {
 	m      *Masker
 	scan   scanner
 	cells  []cellRule
-	plain  bool           // what is masked depends on the values only
+	plain  bool           // what is masked depends on the values only, and nobody reports it
 	paired bool           // some name those beside them
 	row    field.Strength // what they said in this row
 	last   int            // the column before, or -1
@@ -46,7 +46,7 @@ func (m *Masker) Columns(columns []weir.Column) *Columns {
 			c.cells[i].naming, c.cells[i].valued = false, false
 		}
 	}
-	c.plain = !c.paired && m.personal == nil
+	c.plain = !c.paired && m.personal == nil && m.notes == nil
 	for i := range c.cells {
 		r := &c.cells[i]
 		c.plain = c.plain && r.strength == field.None && !r.protected && !r.statement

@@ -5,20 +5,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"weir/mask/field"
 )
 
 // TestNamesAmongWordsAreReadAlike reads names between words, the short way and the long one.
 func TestNamesAmongWordsAreReadAlike(t *testing.T) {
-	names, err := field.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := New(Options{Names: names})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := builtIn(t)
 	around := []string{
 		"is", "s", "string = ", "string", "for", "fo", "f", "i", "if", "set", "SET", "get", "export", "port", "ENV", "env", "setx", "set_header", "set -x", "set -gx", "cgi_param", "machine h login u", "login u", "\n", "public", "the", "t", "et", "ort",
 		"x7Kq9vT2mZ4p", "Zk39dhTq99xx:", ": Zk39dhTq99xx", "'x y'", "=", "a_b", "key", "4711", ",", "-", "name: ", "name", "is Zk39dhTq99xx", "value Zk39dhTq99xx",

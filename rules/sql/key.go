@@ -14,7 +14,7 @@ const maxKey = 16 << 10
 // lists keep their lengths.
 //
 // ok is false where a literal's value or the session may matter: another statement than a query, a write or transaction control, the
-// functions current_setting and set_config, names with Unicode escapes, prepared statements, bytes that are not UTF-8, and texts over 16 KiB.
+// functions current_setting and set_config, names with Unicode escapes, prepared statements, bytes that are not UTF-8, a NUL, and texts over 16 KiB.
 // It does not allocate when dst has room.
 func AppendKey(dst []byte, text string, conforming bool) (key []byte, ok bool) {
 	if len(text) > maxKey {
@@ -31,7 +31,7 @@ func AppendKey(dst []byte, text string, conforming bool) (key []byte, ok bool) {
 		high = high || t.High
 		switch t.Kind {
 		case End:
-			return dst, !high || utf8.ValidString(text)
+			return dst, (!high || utf8.ValidString(text)) && strings.IndexByte(text, 0) < 0
 		case Space, Comment:
 			if t.Open {
 				return dst, false
@@ -62,6 +62,9 @@ func AppendKey(dst []byte, text string, conforming bool) (key []byte, ok bool) {
 		dst = append(dst, ' ')
 	}
 }
+
+// isText tells whether a text is something a server reads: UTF-8 without a NUL.
+func isText(text string) bool { return utf8.ValidString(text) && strings.IndexByte(text, 0) < 0 }
 
 // literalMatters tells whether what a name does depends on the literals beside it.
 func literalMatters(w []byte) bool {
@@ -123,8 +126,11 @@ func write(b *strings.Builder, w string, space bool) {
 }
 
 // Normal is the text without comments and with single blanks; all else is as written. Approvals are bound to it. A text whose last token does not end
-// is returned as it is.
+// is returned as it is, and so is one that is not UTF-8 or holds a NUL: it means nothing, be it only for bytes in a comment.
 func Normal(text string, conforming bool) string {
+	if !isText(text) {
+		return text
+	}
 	out := make([]byte, 0, len(text))
 	gap := false
 	for lex := (Lexer{Text: text, Conforming: conforming}); ; {

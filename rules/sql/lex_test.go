@@ -124,6 +124,14 @@ func TestFingerprint(t *testing.T) {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}
+	for _, text := range []string{"select 1 /*\xff*/", "select 1 -- \x00", "select 'a"} {
+		if got := Normal(text, true); got != text {
+			t.Errorf("the normal form of %q is %q", text, got)
+		}
+		if _, ok := AppendKey(nil, text, true); ok {
+			t.Errorf("%q has a key", text)
+		}
+	}
 	if got, want := Normal(" SELECT/*x*/ 'a  b' ,1 -- z", true), "SELECT 'a  b' ,1"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}

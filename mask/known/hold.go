@@ -89,8 +89,8 @@ func (s *Set) HoldFrom(b []byte, from int) int {
 // holdPlain returns where the longest suffix of b begins that is a proper prefix of a pattern.
 func (s *Set) holdPlain(b []byte) int {
 	if x := s.long; x != nil {
-		for i := max(0, len(b)-s.maxLen+1); i+8 <= len(b); i += 8 {
-			w := binary.LittleEndian.Uint64(b[i:])
+		for i := max(0, len(b)-s.maxLen+1); i+longWidth <= len(b); i += longStep {
+			w := x.load(b[i:])
 			if !x.has(w) {
 				continue
 			}
@@ -120,7 +120,7 @@ func (s *Set) goesOn(x *index, b []byte, i int, w uint64) int {
 	if s.first != nil {
 		first := len(b)
 		for _, part := range s.parts() {
-			if x := part.of(x.width); x != nil && x.has(w) {
+			if x := part.of(x.step); x != nil && x.has(w) {
 				first = min(first, part.goesOn(x, b, i, w))
 			}
 		}

@@ -11,14 +11,17 @@ import (
 const (
 	mix  = 0x9E3779B97F4A7C15
 	mix2 = 0xC2B2AE3D27D4EB4F
+	// mixLong times eight bytes is mix times the window that is the first of them.
+	mixLong   = mix << longAbove & (1<<64 - 1)
+	longAbove = 64 - 8*longWidth
 )
 
-// index finds where patterns of at least head bytes begin. Windows of width bytes of the text are looked up every width
-// bytes; a pattern puts in the windows at its first width offsets, so one of them stands at such a place
-// wherever the pattern begins. What a text that is nothing but windows costs is bounded: at most width
+// index finds where patterns of at least head bytes begin. Windows of width bytes of the text are looked up every step
+// bytes; a pattern puts in the windows at its first step offsets, so one of them stands at such a place
+// wherever the pattern begins. What a text that is nothing but windows costs is bounded: at most step
 // look-ups a window, each a search among the patterns that share their first head bytes.
 type index struct {
-	width, head int
+	step, width, head int
 
 	// filter has three bits for each window, all in the word that a hash of the window names: the cache that holds a small filter
 	// is worth more than the second look.
@@ -41,9 +44,9 @@ type group struct{ from, to int32 }
 const roomy = 16
 
 // newIndex makes an index of the patterns that are chosen; the range of a group may hold others, too. head is at most the
-// length of the shortest, and 2*width-1, or one less: then the last window goes one byte beyond, and is put in with whatever that may be.
-func newIndex(s *Set, width, head int, chosen func(p *pattern) bool) *index {
-	x := &index{width: width, head: head}
+// length of the shortest, and step+width-1, or one less: then the last window goes one byte beyond, and is put in with whatever that may be.
+func newIndex(s *Set, step, width, head int, chosen func(p *pattern) bool) *index {
+	x := &index{step: step, width: width, head: head}
 	var last []byte
 	for i := range s.patterns {
 		p := &s.patterns[i]
@@ -66,7 +69,7 @@ func newIndex(s *Set, width, head int, chosen func(p *pattern) bool) *index {
 	windows := 0
 	for i := range s.patterns {
 		if p := &s.patterns[i]; chosen(p) {
-			windows += width + 1<<8*max(0, 2*width-1-int(p.size))
+			windows += step + 1<<8*max(0, step+width-1-int(p.size))
 		}
 	}
 	x.size(windows)
@@ -109,8 +112,8 @@ func (x *index) fold() {
 	}
 }
 
-// sparse is one bit set in how many lets the filter be halved.
-const sparse = 12
+// sparse is how many bits there must be for each that is set, for the filter to be halved.
+const sparse = 16
 
 // size makes the filter, for about so many windows.
 func (x *index) size(windows int) {
@@ -120,7 +123,7 @@ func (x *index) size(windows int) {
 
 // put puts in the windows of a pattern; the last may go one byte beyond.
 func (x *index) put(text []byte) {
-	for offset := range x.width {
+	for offset := range x.step {
 		if offset+x.width <= len(text) {
 			x.putWindow(x.load(text[offset:]), offset)
 			continue
@@ -147,11 +150,13 @@ func table[E uint8 | int32 | uint64](n, unit, most int) ([]E, uint8) {
 
 func log2(n int) int { return bits.Len(uint(n - 1)) }
 
+// load returns the window that b begins with: one of longWidth bytes in the upper ones.
 func (x *index) load(b []byte) uint64 {
+	w := uint64(binary.LittleEndian.Uint32(b))
 	if x.width == longWidth {
-		return binary.LittleEndian.Uint64(b)
+		w = w<<longAbove | uint64(b[4])<<(32+longAbove)
 	}
-	return uint64(binary.LittleEndian.Uint32(b))
+	return w
 }
 
 func (x *index) maskAt(w uint64) int { return int((w ^ w>>31) * mix2 >> (x.maskShift & 63)) }
@@ -237,7 +242,7 @@ func (s *Set) probe(dst []Span, x *index, b []byte, i int, w uint64) []Span {
 		return dst
 	}
 	if s.first != nil {
-		return s.probeParts(dst, x.width, b, i, w)
+		return s.probeParts(dst, x.step, b, i, w)
 	}
 	at := looked{at: -2}
 	for m := x.masks[x.maskAt(w)]; m != 0; {
@@ -279,8 +284,8 @@ func (s *Set) findLong(dst []Span, b []byte) []Span {
 	i := 0
 	for ; i+32 <= len(b); i += 32 {
 		c := b[i : i+32 : i+32]
-		h0, h1 := binary.LittleEndian.Uint64(c)*mix, binary.LittleEndian.Uint64(c[8:])*mix
-		h2, h3 := binary.LittleEndian.Uint64(c[16:])*mix, binary.LittleEndian.Uint64(c[24:])*mix
+		h0, h1 := binary.LittleEndian.Uint64(c)*mixLong, binary.LittleEndian.Uint64(c[8:])*mixLong
+		h2, h3 := binary.LittleEndian.Uint64(c[16:])*mixLong, binary.LittleEndian.Uint64(c[24:])*mixLong
 		const n = uint64(len(bitsTable))
 		m0, m1, m2, m3 := bitsTable[h0>>bitsShift%n], bitsTable[h1>>bitsShift%n], bitsTable[h2>>bitsShift%n], bitsTable[h3>>bitsShift%n]
 		if m0&^filter[h0>>shift] == 0 || m1&^filter[h1>>shift] == 0 || m2&^filter[h2>>shift] == 0 || m3&^filter[h3>>shift] == 0 {
@@ -289,7 +294,7 @@ func (s *Set) findLong(dst []Span, b []byte) []Span {
 			}
 		}
 	}
-	for ; i+8 <= len(b); i += 8 {
+	for ; i+longWidth <= len(b); i += longStep {
 		dst = s.probe(dst, x, b, i, x.load(b[i:]))
 	}
 	return dst

@@ -32,9 +32,11 @@ const (
 	// maxPattern is the longest pattern, in bytes: longer spellings are searched for in pieces. It bounds what Hold
 	// holds, and so how often bytes are looked at again.
 	maxPattern = 4 << 10
-	// longPattern is the length from which a pattern is found by windows of eight bytes at every eighth.
-	longPattern = 15
-	longWidth   = 8
+	// longPattern is the length from which a pattern is found by windows of five bytes at every eighth: secrets that are long enough need no look at every fourth.
+	longPattern = longStep + longWidth - 1
+	longStep    = 8
+	longWidth   = 5
+	shortStep   = 4
 	shortWidth  = 4
 	// maxText is the most that the spellings of all secrets may take, in bytes.
 	maxText = 1 << 31
@@ -124,8 +126,8 @@ func (s *Set) build() error {
 		}
 	}
 	s.sort()
-	s.long = newIndex(s, longWidth, longPattern, (*pattern).isLong)
-	s.short = newIndex(s, shortWidth, min(7, s.shortest()), func(p *pattern) bool { return !p.isLong() })
+	s.long = newIndex(s, longStep, longWidth, longPattern, (*pattern).isLong)
+	s.short = newIndex(s, shortStep, shortWidth, min(shortStep+shortWidth-1, s.shortest()), func(p *pattern) bool { return !p.isLong() })
 	s.beginnings = newBeginnings(s)
 	return nil
 }

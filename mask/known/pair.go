@@ -30,11 +30,11 @@ func joinIndex(a, b *Set, x, y *index) *index {
 	case x == nil && y == nil:
 		return nil
 	case x == nil:
-		return &index{width: y.width, filter: y.filter, shift: y.shift}
+		return &index{step: y.step, width: y.width, filter: y.filter, shift: y.shift}
 	case y == nil:
-		return &index{width: x.width, filter: x.filter, shift: x.shift}
+		return &index{step: x.step, width: x.width, filter: x.filter, shift: x.shift}
 	}
-	joined := &index{width: x.width}
+	joined := &index{step: x.step, width: x.width}
 	joined.size(x.windows + y.windows)
 	if len(joined.filter) <= maxJoined/8 {
 		a.putAll(joined)
@@ -44,14 +44,14 @@ func joinIndex(a, b *Set, x, y *index) *index {
 	return joined
 }
 
-// putAll puts in the windows of all patterns that are searched for by windows of x's width.
+// putAll puts in the windows of all patterns that are searched for as often as x is.
 func (s *Set) putAll(x *index) {
 	if s.first != nil {
 		s.first.putAll(x)
 		s.second.putAll(x)
 	}
 	for i := range s.patterns {
-		if p := &s.patterns[i]; p.isLong() == (x.width == longWidth) {
+		if p := &s.patterns[i]; p.isLong() == (x.step == longStep) {
 			x.put(s.bytes(p))
 		}
 	}
@@ -80,20 +80,20 @@ func (s *Set) entry(n int) *Entry {
 	return &s.entries[n]
 }
 
-// of returns the index of a width, or nil.
-func (s *Set) of(width int) *index {
-	if width == longWidth {
+// of returns the index that looks every step bytes, or nil.
+func (s *Set) of(step int) *index {
+	if step == longStep {
 		return s.long
 	}
 	return s.short
 }
 
 // probeParts is probe in the sets that were joined.
-func (s *Set) probeParts(dst []Span, width int, b []byte, i int, w uint64) []Span {
-	if x := s.first.of(width); x != nil && x.has(w) {
+func (s *Set) probeParts(dst []Span, step int, b []byte, i int, w uint64) []Span {
+	if x := s.first.of(step); x != nil && x.has(w) {
 		dst = s.first.probe(dst, x, b, i, w)
 	}
-	if x := s.second.of(width); x != nil && x.has(w) {
+	if x := s.second.of(step); x != nil && x.has(w) {
 		n := len(dst)
 		dst = s.second.probe(dst, x, b, i, w)
 		for k := range dst[n:] {

@@ -72,8 +72,8 @@ func findLongOfTwo(dst []Span, sets []*Set, k int, b []byte) []Span {
 	i := 0
 	for ; i+32 <= len(b); i += 32 {
 		c := b[i : i+32 : i+32]
-		h0, h1 := binary.LittleEndian.Uint64(c)*mix, binary.LittleEndian.Uint64(c[8:])*mix
-		h2, h3 := binary.LittleEndian.Uint64(c[16:])*mix, binary.LittleEndian.Uint64(c[24:])*mix
+		h0, h1 := binary.LittleEndian.Uint64(c)*mixLong, binary.LittleEndian.Uint64(c[8:])*mixLong
+		h2, h3 := binary.LittleEndian.Uint64(c[16:])*mixLong, binary.LittleEndian.Uint64(c[24:])*mixLong
 		const n = uint64(len(bitsTable))
 		m0, m1, m2, m3 := bitsTable[h0>>bitsShift%n], bitsTable[h1>>bitsShift%n], bitsTable[h2>>bitsShift%n], bitsTable[h3>>bitsShift%n]
 		if m0&^(f[h0>>fs]|g[h0>>gs]) == 0 || m1&^(f[h1>>fs]|g[h1>>gs]) == 0 || m2&^(f[h2>>fs]|g[h2>>gs]) == 0 || m3&^(f[h3>>fs]|g[h3>>gs]) == 0 {
@@ -84,7 +84,7 @@ func findLongOfTwo(dst []Span, sets []*Set, k int, b []byte) []Span {
 			}
 		}
 	}
-	for ; i+8 <= len(b); i += 8 {
+	for ; i+longWidth <= len(b); i += longStep {
 		w := x.load(b[i:])
 		dst = of(s.probe(dst, x, b, i, w), len(dst), k)
 		dst = of(t.probe(dst, y, b, i, w), len(dst), k+1)

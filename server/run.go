@@ -15,11 +15,10 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/net/netutil"
-
 	"weir"
 	"weir/access/approval"
 	"weir/config"
+	"weir/gate/wire"
 	"weir/vault/ca"
 )
 
@@ -144,7 +143,8 @@ func (s *Server) Run(ctx context.Context) error {
 	srv.ErrorLog, admin.ErrorLog, scrape.ErrorLog = errorLog, errorLog, errorLog
 	ended := make(chan error, 3)
 	go func() {
-		ln := netutil.LimitListener(s.web, maxConns)
+		ln := wire.Listen(s.web, maxConns)
+		srv.ConnContext = wire.ConnContext
 		if s.cfg.TLS.Off {
 			ended <- srv.Serve(ln)
 			return

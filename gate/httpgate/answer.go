@@ -292,17 +292,17 @@ func (a *reply) pump(mw weir.MaskWriter, rec *recoding) *weir.Denied {
 				return a.unreadable("the content is not what its type says", "")
 			}
 			first = false
-			if _, err := mw.Write(a.buf[:n]); err != nil {
+			if err := e.gathered(func() error {
+				if _, err := mw.Write(a.buf[:n]); err != nil || !live || a.eof || n == len(a.buf) {
+					return err
+				}
+				return flush()
+			}); err != nil {
 				return a.failure(err)
 			}
 		}
 		if a.eof {
 			return nil
-		}
-		if live && n > 0 && n < len(a.buf) {
-			if err := flush(); err != nil {
-				return a.failure(err)
-			}
 		}
 		var err error
 		n, err = a.src.Read(a.buf)

@@ -25,9 +25,10 @@ type exit struct {
 	now     func() time.Time
 
 	status    int
-	collect   bool // the answer may turn out small enough to tell its length
-	bodyless  bool // the answer has no body: HEAD, 204, 304
-	mustClose bool // the connection cannot be used again
+	collect   bool         // the answer may turn out small enough to tell its length
+	client    *wire.Client // nil: what is written cannot be gathered
+	bodyless  bool         // the answer has no body: HEAD, 204, 304
+	mustClose bool         // the connection cannot be used again
 	buf       *wire.Buffer
 	committed bool
 	deadline  bool  // a write deadline is set
@@ -86,6 +87,20 @@ func (e *exit) write(p []byte) (int, error) {
 		e.failed = err
 	}
 	return n, err
+}
+
+// gathered writes what f does in few pieces.
+func (e *exit) gathered(f func() error) (err error) {
+	e.client.Gather()
+	defer func() { // also where f panics: what is refused then is written, too
+		if failed := e.client.Release(); failed != nil && e.failed == nil {
+			e.failed = failed
+		}
+		if err == nil {
+			err = e.failed
+		}
+	}()
+	return f()
 }
 
 // setDeadline bounds how long a client may let one write wait.

@@ -157,6 +157,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		rt = route{uri: r.RequestURI}
 	}
 	c := &call{h: h, r: r, route: rt, exit: exit{w: w, pool: &h.buffers, timeout: h.opt.WriteTimeout, now: h.opt.Now}}
+	if r.ProtoMajor == 1 {
+		c.exit.client = wire.ClientOf(r.Context())
+	}
 	defer func() { c.finish(recover()) }()
 	c.serve()
 }

@@ -20,6 +20,7 @@ import (
 	"weir/gate/gatetest"
 	"weir/gate/httpgate"
 	"weir/gate/session"
+	"weir/gate/wire"
 	"weir/vault/secret"
 )
 
@@ -91,6 +92,8 @@ func newRig(t testing.TB, target http.Handler, o rigOptions) *rig {
 		}
 		r.handler.ServeHTTP(w, req)
 	}))
+	r.web.Listener = wire.Listen(r.web.Listener, 200)
+	r.web.Config.ConnContext = wire.ConnContext
 	if o.tls {
 		r.web.EnableHTTP2 = true
 		r.web.StartTLS()

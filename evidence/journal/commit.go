@@ -103,7 +103,13 @@ func (j *Journal) syncFiles(retired []*segment, active *segment, off int64, line
 			return err
 		}
 	}
+	state := line != j.stated && line != ""
 	if active != nil {
+		// The checkpoint file knows only what the segments have, so that they can be verified without the tail file.
+		if !state && !dir && j.tail.sync(active, off) {
+			j.wantTail()
+			return nil
+		}
 		if err := syncData(active.f); err != nil {
 			return err
 		}
@@ -117,8 +123,10 @@ func (j *Journal) syncFiles(retired []*segment, active *segment, off int64, line
 		if err := active.markSynced(off); err != nil {
 			return err
 		}
+		j.tail.begin(active, off)
+		j.wantTail()
 	}
-	if line == j.stated || line == "" {
+	if !state {
 		return nil
 	}
 	// The line has always the same length and lies in one disk block.
@@ -186,6 +194,11 @@ func (j *Journal) Close() error {
 	err := j.shut()
 	j.commitMu.Lock()
 	defer j.commitMu.Unlock()
+	if err == nil {
+		j.removeTail()
+	} else {
+		j.tail.drop()
+	}
 	if cerr := j.checkpoint.Close(); err == nil {
 		err = cerr
 	}

@@ -3,7 +3,8 @@
 //
 // When Append returns, the entry is in the file: the active segment is a preallocated shared
 // memory mapping, so killing the process loses nothing. Entries are synced to the disk in
-// groups, at most about 5 ms later; Sync waits for that. A full disk, a failing disk and
+// groups, at most about 5 ms later; Sync waits for that. What a busy journal appends between two syncs of a segment, a second apart,
+// goes to the disk in the tail file, from which Open restores it after a power loss. A full disk, a failing disk and
 // a closed journal are errors of Append; the caller refuses what it wanted to record.
 //
 // It must never change or drop an entry once written, never repair damage in silence, and never
@@ -13,6 +14,7 @@
 //
 //	00000001.seg   segments, numbered from 1 without a gap
 //	checkpoint     the last signed statement about the journal, as one line of text
+//	tail           parts of the segment that is appended to, of a busy process that runs or was killed; see tail.go
 //	journal.pub    the public key, PEM
 //	lock           locked by the process that appends
 //

@@ -103,6 +103,7 @@ type Journal struct {
 	// Owned by whoever holds commitMu.
 	checkpoint *os.File
 	stated     string // the line in the checkpoint file
+	tail       tail
 
 	mu         sync.Mutex // guards all below
 	active     *segment

@@ -97,6 +97,9 @@ func (j *Journal) open() error {
 			return damaged(filepath.Join(j.opt.Dir, segmentName(1)), 0, "the segments are missing though a checkpoint is there")
 		}
 	}
+	if err := j.restore(names); err != nil {
+		return fileError(j.opt.Dir, err)
+	}
 	rec, err := j.inspect(names)
 	if err != nil {
 		return err
@@ -110,7 +113,11 @@ func (j *Journal) open() error {
 	if err := writePublicKey(pubPath, j.key); err != nil {
 		return fileError(j.opt.Dir, err)
 	}
-	return j.start()
+	if err := j.start(); err != nil {
+		return err
+	}
+	j.removeTail()
+	return nil
 }
 
 // list returns the names of the segments in order, which must have no gap, and removes files that were being made.

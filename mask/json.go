@@ -21,8 +21,8 @@ const (
 // level is an open object or array.
 type level struct {
 	object bool
-	strong bool // inside the value of a name that says secret
-	key    bool // a JSON Web Key
+	key    bool           // a JSON Web Key
+	within field.Strength // what the names it stands in say of its values
 	pair   field.Strength
 	names  int32 // where in jsonWriter.names those begin that stand in it
 }
@@ -320,7 +320,7 @@ func (j *jsonWriter) open(object bool) bool {
 		return false
 	}
 	j.levels = append(j.levels, j.in)
-	j.in = level{object: object, strong: j.in.strong || j.key.strength() == field.Strong, names: int32(len(j.names))}
+	j.in = level{object: object, within: j.within(), names: int32(len(j.names))}
 	j.key, j.wantKey = 0, object
 	return true
 }

@@ -100,7 +100,7 @@ func (j *jsonWriter) knownName(b []byte) int {
 // cleanString returns the length of the string value at b[i], with a comma behind it, if it is there whole and holds no escape and nothing to mask but one secret held, which
 // is masked; otherwise 0.
 func (j *jsonWriter) cleanString(b []byte, i int) int {
-	if j.key&^naming != 0 || j.in.strong {
+	if j.key&^(naming|about) != 0 || j.in.within != 0 {
 		return 0
 	}
 	end := j.m.e.detect.TouchedRun(b[i+1:]) + i + 1
@@ -125,10 +125,10 @@ func (j *jsonWriter) cleanString(b []byte, i int) int {
 			}
 		}
 	}
-	if j.key != 0 {
+	if j.key&naming != 0 {
 		j.remember(v)
-		j.key = 0
 	}
+	j.key = 0
 	if end++; end < len(b) && b[end] == ',' {
 		j.comma()
 		end++
@@ -140,7 +140,7 @@ func (j *jsonWriter) comma() { j.wantKey, j.key = j.in.object, 0 }
 
 // cleanScalar returns the length of the number or literal at the front of b, with a comma behind it, if it is there whole and is to stay; otherwise 0.
 func (j *jsonWriter) cleanScalar(b []byte) int {
-	if j.key&^naming != 0 || j.in.strong {
+	if j.key&^(naming|about) != 0 || j.in.within != 0 {
 		return 0
 	}
 	n := 0

@@ -20,10 +20,12 @@ const (
 type says uint8
 
 const (
-	valued says = 4  // it is "value", and a sibling's value says what it is
-	naming says = 8  // it is "name" or its like
-	member says = 16 // a private part of a JSON Web Key may have that name (RFC 7518, section 6)
-	ofKey  says = 32 // only such keys have it
+	valued says = 4   // it is "value", and a sibling's value says what it is
+	naming says = 8   // it is "name" or its like
+	member says = 16  // a private part of a JSON Web Key may have that name (RFC 7518, section 6)
+	ofKey  says = 32  // only such keys have it
+	about  says = 64  // in an object of a secret's name, it tells about the secret
+	does   says = 128 // it is what a program does, and tells little of what comes of it
 )
 
 func (s says) strength() field.Strength { return field.Strength(s & 3) }
@@ -58,6 +60,12 @@ func (j *jsonWriter) name(plain []byte, look bool) {
 	}
 	if len(plain) <= 13 && isNaming(string(plain)) {
 		j.key |= naming
+	}
+	if field.About(plain) {
+		j.key |= about
+	}
+	if j.key.strength() == field.Strong && field.Does(plain) {
+		j.key |= does
 	}
 	j.key |= keyPart(plain)
 	if len(plain) >= shortest {
@@ -151,8 +159,23 @@ func (j *jsonWriter) strength() field.Strength {
 	if j.key&valued != 0 {
 		s = max(s, j.siblings())
 	}
-	if j.in.strong && j.key&naming == 0 {
-		s = field.Strong
+	if j.key&(naming|about) == 0 {
+		s = max(s, j.in.within)
+	}
+	return s
+}
+
+// within is what the names around it say of the members of the object or the elements of the array that comes next.
+func (j *jsonWriter) within() field.Strength {
+	s := j.key.strength()
+	switch {
+	case s != field.Strong:
+		s = field.None // a weak name speaks of one value
+	case j.key&does != 0:
+		s = field.Weak
+	}
+	if j.key&about == 0 {
+		s = max(s, j.in.within)
 	}
 	return s
 }

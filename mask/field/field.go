@@ -199,3 +199,32 @@ func (n *Names) Extra(name []byte) bool {
 	}
 	return false
 }
+
+// About reports a name that tells about the secret in whose object it stands: the description beside a password, when a token expires. Alone it says
+// nothing. It does not keep the name.
+func About(name []byte) bool {
+	if len(name) < 3 || len(name) > maxName {
+		return false
+	}
+	var w words
+	w.split(name)
+	return w.n > 0 && aboutTable[string(w.tail(1))] || w.n > 1 && (aboutTable[string(w.tail(2))] || aboutLastTable[string(w.tail(1))])
+}
+
+// Does reports a name of several words that begins with what a program does: createSecret, ListAccessKeys. It does not keep the name.
+func Does(name []byte) bool {
+	var w words
+	w.split(name)
+	return w.n > 1 && verbTable[string(w.word(0))]
+}
+
+var aboutTable, aboutLastTable, verbTable = tableOf(aboutNames), tableOf(aboutLast), tableOf(verbNames)
+
+// tableOf is the names of a list, their words joined by "_".
+func tableOf(list string) map[string]bool {
+	t := map[string]bool{}
+	for name := range strings.SplitSeq(list, ",") {
+		t[strings.ReplaceAll(strings.TrimSpace(name), " ", "_")] = true
+	}
+	return t
+}

@@ -22,7 +22,8 @@ const weakNames = `auth, session, sid, sig, signature, key, salt, seed, nonce se
 const clearNames = `primary key, foreign key, partition key, sort key, row key, cache key, public key, publickey, unique key, index key, object key, routing key, message key, idempotency key, group key,
  dedup key, lookup key, translation key, key id, host key, hot key, map key, next token, next page token, page token, continuation token, continue token, cancellation token, sync token, public token, token type,
  tokens used, max tokens, total tokens, prompt tokens, completion tokens, password policy, password changed at, has password, requires password, pass rate, passed, auth method, auth type, auth mode, session count, session name,
- signature count, pin code, git hash, commit hash, content hash, block hash, file hash, tree hash, identity provider, cache hash, first pass, second pass, to pass, must pass, should pass, will pass, cannot pass, boarding pass, hash key, request token, client request token, change token, lock token, creation token, idempotency token, sequence token, next sequence token, upload sequence token, marker token`
+ signature count, pin code, git hash, commit hash, content hash, block hash, file hash, tree hash, identity provider, cache hash, first pass, second pass, to pass, must pass, should pass, will pass, cannot pass, boarding pass, hash key, request token, client request token, change token, lock token, creation token, idempotency token, sequence token, next sequence token, upload sequence token, marker token, input token, output token, starting token,
+ sec web socket key, web socket accept, key check value`
 
 // neutral words at the end of a name make it describe a secret rather than hold one.
 var neutral = map[string]bool{ //nolint:gochecknoglobals // a table
@@ -33,3 +34,14 @@ var neutral = map[string]bool{ //nolint:gochecknoglobals // a table
 	"prefix": true, "suffix": true, "label": true, "description": true, "title": true, "field": true, "column": true, "index": true, "class": true, "kind": true, "exists": true, "set": true, "present": true, "is": true, "rate": true, "usage": true,
 	"with": true, "options": true, "option": true, "scheme": true, "regexp": true, "regex": true, "pattern": true, "parser": true, "lexer": true, "scope": true, "scopes": true, "restype": true, "argtypes": true, "audience": true, "owner": true, "user": true, "username": true, "date": true, "time": true, "timestamp": true, "seconds": true, "ms": true, "days": true, "bits": true, "rounds": true, "iterations": true,
 }
+
+// aboutNames end the names of what an object tells about its secret, rather than of the secret.
+const aboutNames = `description, title, comment, ref, pattern, format, type, length, required, optional, enum, minimum, maximum, max items, min items, schema, scheme, documentation,
+ expires, expiry, expiration, ttl, created, updated, algorithm, alg, arn, username, shape, operation, status, scope, scopes, enabled, disabled, version, path,
+ expires in, expires at, created at, updated at, issued at, valid until`
+
+// aboutLast do so behind another word.
+const aboutLast = `name, id, date, time, count`
+
+// verbNames begin the names of what programs do with secrets.
+const verbNames = `create, delete, update, get, list, put, describe, generate, revoke, rotate, cancel, invalidate, batch`

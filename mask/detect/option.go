@@ -139,7 +139,7 @@ func (f *finder) passLine(start int) bool {
 			return f.more(from, from, f.s.pass, RunLine, "")
 		}
 		if i = min(i, len(f.b)); i == len(f.b) || f.b[i] == '\n' || f.b[i] == '\r' {
-			if colons != 4 || i-last < 2 || f.numbers(start+1, last) {
+			if colons != 4 || i-last < 2 || f.noLogins(start+1, last) {
 				return false
 			}
 			if password := f.b[last+1 : i]; field.Placeholder(password) {
@@ -158,10 +158,12 @@ func (f *finder) passLine(start int) bool {
 	}
 }
 
-// numbers reports that the two fields between the port and the last colon are numbers, as in /etc/passwd and /etc/shadow.
-func (f *finder) numbers(from, to int) bool {
+// noLogins reports that the two fields between the port and the last colon are numbers, as in /etc/passwd and /etc/shadow, or that there is no user, or
+// a pattern in place of one.
+func (f *finder) noLogins(from, to int) bool {
 	_, fields, _ := bytes.Cut(f.b[from:to], []byte(":"))
-	return len(bytes.Trim(fields, "0123456789:")) == 0
+	user := fields[bytes.LastIndexByte(fields, ':')+1:]
+	return len(bytes.Trim(fields, "0123456789:")) == 0 || len(user) == 0 || user[0] == '.'
 }
 
 // callTable lists calls that take a password as a string: which argument it is.

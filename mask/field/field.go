@@ -211,11 +211,19 @@ func About(name []byte) bool {
 	return w.n > 0 && aboutTable[string(w.tail(1))] || w.n > 1 && (aboutTable[string(w.tail(2))] || aboutLastTable[string(w.tail(1))])
 }
 
-// Does reports a name of several words that begins with what a program does: createSecret, ListAccessKeys. It does not keep the name.
+// Does reports a name that begins with what a program does: createSecret, ListAccessKeys, resetpassword. It does not keep the name.
 func Does(name []byte) bool {
 	var w words
 	w.split(name)
-	return w.n > 1 && verbTable[string(w.word(0))]
+	if w.n > 1 {
+		return verbTable[string(w.word(0))]
+	}
+	for verb := range verbTable { // written without a break
+		if w.n == 1 && len(verb) < len(w.word(0)) && string(w.word(0)[:len(verb)]) == verb {
+			return true
+		}
+	}
+	return false
 }
 
 var aboutTable, aboutLastTable, verbTable = tableOf(aboutNames), tableOf(aboutLast), tableOf(verbNames)

@@ -11,11 +11,11 @@ const strongNames = `password, passwd, pwd, pass, pw, passphrase, passcode, pass
  x amz signature, x amz credential, x amz security token, x goog signature, rolpassword, authentication string, password hash, salted hash, stored key, server key,
  storedkey, serverkey, community string, auth key, priv key, psk, pre shared key, presharedkey, license key, ssh key, gpg key, age secret key, unseal key, unseal keys, root token, bootstrap token,
  join token, registration token, runner token, deploy key, bot token, webhook secret, webhook url, requirepass, masterauth, pgpassword, mysql pwd,
- rediscli auth, vcap services, spring application json, aws secret access key, aws session token, subconninfo, primary conninfo, umoptions, identity token, xsrf, erlang cookie, secret id, credential value,
+ rediscli auth, vcap services, spring application json, aws secret access key, aws session token, subconninfo, primary conninfo, umoptions, identity token, xsrf, erlang cookie, credential value,
  auth salt, nonce salt, nonce key, logged in salt, sonar login, report password, admin pass, root pass, db pass, user pass, smtp pass, bind pw, bindpw, ldapbindpasswd, radiussecret, privkey, secretkey, dek, kek, rootpw, storepass, keypass, secure string, keys base, blowfish secret, passwordsalt`
 
 // weakNames name secrets when the value looks opaque.
-const weakNames = `auth, session, sid, sig, signature, key, salt, seed, nonce secret, otp, pin, code verifier, access key id, database url, db url, redis url,
+const weakNames = `auth, session, sid, sig, signature, key, salt, seed, nonce secret, secret id, otp, pin, code verifier, access key id, database url, db url, redis url,
  mongo uri, mongodb uri, amqp url, broker url, jdbc url, license, certificate key, hmac, sas, pat, pem, pfx, x csrf token, csrf, passkey, ticket, assertion, saml response`
 
 // clearNames look like the above and are not.
@@ -32,7 +32,7 @@ var neutral = map[string]bool{ //nolint:gochecknoglobals // a table
 	"disabled": true, "required": true, "valid": true, "version": true, "encryption": true, "algorithm": true, "alg": true, "method": true, "mode": true, "format": true, "encoding": true, "provider": true, "issuer": true, "ref": true,
 	"reference": true, "arn": true, "status": true, "state": true, "created": true, "updated": true, "changed": true, "used": true, "strength": true, "rotation": true, "reset": true, "manager": true, "store": true, "source": true,
 	"prefix": true, "suffix": true, "label": true, "description": true, "title": true, "field": true, "column": true, "index": true, "class": true, "kind": true, "exists": true, "set": true, "present": true, "is": true, "rate": true, "usage": true,
-	"with": true, "options": true, "option": true, "scheme": true, "regexp": true, "regex": true, "pattern": true, "parser": true, "lexer": true, "scope": true, "scopes": true, "restype": true, "argtypes": true, "audience": true, "owner": true, "user": true, "username": true, "date": true, "time": true, "timestamp": true, "seconds": true, "ms": true, "days": true, "bits": true, "rounds": true, "iterations": true,
+	"with": true, "options": true, "option": true, "scheme": true, "regexp": true, "regex": true, "pattern": true, "parser": true, "lexer": true, "scope": true, "scopes": true, "restype": true, "spec": true, "strategy": true, "argtypes": true, "audience": true, "owner": true, "user": true, "username": true, "date": true, "time": true, "timestamp": true, "seconds": true, "ms": true, "days": true, "bits": true, "rounds": true, "iterations": true,
 }
 
 // aboutNames end the names of what an object tells about its secret, rather than of the secret.
@@ -44,4 +44,4 @@ const aboutNames = `description, title, comment, ref, pattern, format, type, len
 const aboutLast = `name, id, date, time, count`
 
 // verbNames begin the names of what programs do with secrets.
-const verbNames = `create, delete, update, get, list, put, describe, generate, revoke, rotate, cancel, invalidate, batch`
+const verbNames = `create, delete, update, get, list, put, describe, generate, revoke, rotate, reset, restore, change, cancel, invalidate, batch, associate, disassociate, activate, deactivate`

@@ -61,7 +61,7 @@ func masked(v []byte) bool {
 }
 
 // referenceTable has what references begin with.
-var referenceTable = [...]string{"vault:secret/", "arn:aws:", "!Ref ", "!GetAtt ", "!Sub ", "process.env.", "os.environ", "ENV[", "env:", "{cipher}", "op://", "secretKeyRef:", "@Microsoft.KeyVault(",
+var referenceTable = [...]string{"vault:secret/", "arn:aws:", "arn:aws-", "arn:${", "!Ref ", "!GetAtt ", "!Sub ", "process.env.", "os.environ", "ENV[", "env:", "{cipher}", "op://", "secretKeyRef:", "@Microsoft.KeyVault(",
 	"ENC[", "settings.", "config.", "env.", "getenv(", "file:///run/secrets/", "/run/secrets/", "projects/", "sops:"}
 
 // referenceHeadTable has, for each byte, a bit for each entry of referenceTable that begins with it.
@@ -237,8 +237,27 @@ func AntiForgery(name []byte) bool {
 // maxAcronym is how many capitals in a row are a word among others: HTTPServer.
 const maxAcronym = 5
 
+// untailed returns v without the version or the ending of a picture behind its name: tiny-1.0.0, HolidayMap.png.
+func untailed(v []byte) []byte {
+	i := len(v)
+	for i > 0 && (isDigit(v[i-1]) || v[i-1] == '.') {
+		i--
+	}
+	if i > 3 && v[i-1] == '-' && bytes.Count(v[i:], []byte{'.'}) == 2 && v[i] != '.' && v[len(v)-1] != '.' && bytes.IndexByte(v[i:], '.') < 4 {
+		return v[:i-1]
+	}
+	if n := len(v) - 4; n > 3 && v[n] == '.' {
+		switch string(v[n+1:]) {
+		case "jpg", "png", "gif", "svg", "pdf", "csv", "zip", "tgz", "mp3", "mp4":
+			return v[:n]
+		}
+	}
+	return v
+}
+
 // Wordy reports words, joined as names are, with few digits: TestLastIndex, sha3.NewSHAKE128, sub_test/sub2. It does not keep v.
 func Wordy(v []byte) bool {
+	v = untailed(v)
 	inWords, letterCount, words, digits, signs, dots := 0, 0, 0, 0, 0, 0
 	lower := bytes.ContainsAny(v, "abcdefghijklmnopqrstuvwxyz")
 	for i := 0; i < len(v); {

@@ -44,6 +44,7 @@ type markupWriter struct {
 
 	beside       field.Strength // what the name before says
 	besideLoose  bool
+	token        bool // that name is one of tokens
 	besideDepth  int
 	heads        [maxColumns]field.Strength
 	rowHeads     [maxColumns]field.Strength
@@ -52,8 +53,9 @@ type markupWriter struct {
 }
 
 type element struct {
-	name  string
-	proof field.Strength // of what its name attribute says
+	name    string
+	proof   field.Strength // of what its name attribute says
+	keyword bool           // of a language, as those mark it that colour sources
 }
 
 type markupState uint8
@@ -125,7 +127,7 @@ func (x *markupWriter) read(final bool) {
 		case markupCDATA:
 			n = x.until(b, "]]>", final)
 		case markupRaw:
-			n = x.until(b, "</", final)
+			n = x.raw(b, final)
 		}
 		if n == 0 {
 			break
@@ -142,13 +144,6 @@ func (x *markupWriter) until(b []byte, mark string, final bool) int {
 		if x.state == markupCDATA {
 			x.end()
 		}
-		if x.state == markupRaw { // the end tag is read as one
-			x.state = markupText
-			if i == 0 {
-				return x.readText(b, final)
-			}
-			return i
-		}
 		x.out = append(x.out, mark...)
 		x.state = markupText
 		return i + len(mark)
@@ -160,6 +155,47 @@ func (x *markupWriter) until(b []byte, mark string, final bool) int {
 	n := max(len(b)-keep, 0)
 	x.text(b[:n])
 	return n
+}
+
+// raw passes on the text of a script up to its own end tag, which is read as one. Other tags in it are parts of strings.
+func (x *markupWriter) raw(b []byte, final bool) int {
+	name := x.top().name
+	i := 0
+	for ; i < len(b); i++ {
+		n := bytes.IndexByte(b[i:], '<')
+		if n < 0 {
+			i = len(b)
+			break
+		}
+		i += n
+		ends, short := endTag(b[i:], name)
+		if ends || short && !final {
+			break
+		}
+	}
+	if ends, _ := endTag(b[i:], name); ends {
+		x.state = markupText
+		if i == 0 {
+			return x.readText(b, final)
+		}
+	}
+	x.text(b[:i])
+	return i
+}
+
+// endTag reports whether b begins with the end tag of an element, whatever prefix its name has. short means that more bytes are needed to tell.
+func endTag(b []byte, name string) (ends, short bool) {
+	rest, ok := bytes.CutPrefix(b, []byte("</"))
+	if !ok {
+		return false, len(b) == 1 && b[0] == '<'
+	}
+	i := 0
+	for i < len(rest) && i < maxLabel && letter(rest[i]) {
+		if i++; i < len(rest) && rest[i] == ':' {
+			rest, i = rest[i+1:], 0
+		}
+	}
+	return i == len(name) && bytes.EqualFold(rest[:i], []byte(name)), i == len(rest) && i < maxLabel
 }
 
 func (x *markupWriter) readText(b []byte, final bool) int {
@@ -226,6 +262,9 @@ func (x *markupWriter) begin() {
 	x.value, x.label, x.drop, x.cut = field.None, false, false, false
 	x.held, x.cell = x.held[:0], x.cell[:0]
 	top := x.top()
+	if top.keyword || top.name == "th" && x.rowHas && !x.rowD {
+		return // a word of a language, a head beside heads
+	}
 	if names(top.name) == nameStrict {
 		if x.beside != field.None { // a second name in the row: phpinfo's columns
 			x.value, x.label = x.beside, x.besideLoose
@@ -292,6 +331,7 @@ func (x *markupWriter) end() {
 		at := bytes.Index(x.held, v)
 		inner, quoted := bare(v)
 		prose := x.label && x.prose(v) || !bytes.ContainsFunc(v, isAlnum) && x.strength(x.top().name) == field.None
+		prose = prose || x.token && x.beside != field.None && scheme(v) == 0 && bytes.ContainsAny(v, " \t\n")
 		prose = prose || x.beside != field.None && bytes.Count(v, []byte{' '}) > 5 && bytes.ContainsAny(v, ",.;")  // a definition
 		another := !quoted && names(x.top().name) != nameNone && x.m.strength(v) != field.None && !field.Opaque(v) // the next name, not a value
 		if len(v) == 0 || prose || another || !secret(x.value, inner) {
@@ -311,7 +351,7 @@ func (x *markupWriter) end() {
 
 // prose reports that v, behind what may be a label, is a part of a sentence or of a program instead of a value.
 func (x *markupWriter) prose(v []byte) bool {
-	return bytes.ContainsAny(v, " \t\n") || len(v) < 3 || v[0] == '(' || bytes.HasPrefix(v, []byte("&#x3C;")) || bytes.HasPrefix(v, []byte("&lt;")) || bytes.HasPrefix(v, []byte("&gt;")) || bytes.HasPrefix(v, []byte("&nbsp;")) ||
+	return bytes.ContainsAny(v, " \t\n") || len(v) < 3 || v[0] == '(' || v[0] == '-' || v[0] == '#' && len(bytes.Trim(v[1:], "0123456789")) == 0 || bytes.HasPrefix(v, []byte("&#x3C;")) || bytes.HasPrefix(v, []byte("&lt;")) || bytes.HasPrefix(v, []byte("&gt;")) || bytes.HasPrefix(v, []byte("&nbsp;")) ||
 		x.mention && !bytes.ContainsAny(v, "0123456789")
 }
 
@@ -342,7 +382,7 @@ func (x *markupWriter) name() {
 		return
 	}
 	s := x.m.strength(text)
-	if how == nameLoose && s != field.None && !labels(text) {
+	if how == nameLoose && s != field.None && (!labels(text) || x.verb(text)) {
 		s = field.None
 	}
 	if x.top().name == "th" && x.column >= 0 && x.column < maxColumns {
@@ -352,12 +392,19 @@ func (x *markupWriter) name() {
 		return // another value of the same row
 	}
 	x.beside, x.besideLoose, x.besideDepth = s, how == nameLoose, len(x.stack)-1
+	x.token = s != field.None && bytes.Contains(bytes.ToLower(text), []byte("token"))
 	switch x.top().name {
-	case "code", "tt", "var", "kbd", "em", "i":
+	case "a", "code", "tt", "var", "kbd", "em", "i":
 		x.mention = text[len(text)-1] != ':' && text[len(text)-1] != '='
 	default:
 		x.mention = false
 	}
+}
+
+// verb reports the word pass where it begins a sentence: Pass <code>x</code>.
+func (x *markupWriter) verb(text []byte) bool {
+	e := x.top().name
+	return (e == "p" || e == "li" || e == "a") && bytes.EqualFold(text, []byte("pass"))
 }
 
 // labels reports a text that may label what stands beside it, as "Your API key:" does and a part of a sentence does not: it is read in any
@@ -432,12 +479,17 @@ func (x *markupWriter) tag(b []byte) {
 		return
 	}
 	attrs := x.tags.attributes(b, rest)
-	proof := field.None
+	proof, keyword := field.None, false
 	for _, a := range attrs {
 		switch a.name {
+		case "class":
+			keyword = keywordClass(b[a.start:a.end])
 		case "name", "key", "id", "property", "field", "k":
 			proof = max(proof, x.m.strength(b[a.start:a.end]))
 		}
+	}
+	if heading(name) {
+		proof = field.None // an anchor
 	}
 	at := 0
 	for _, a := range attrs {
@@ -461,12 +513,21 @@ func (x *markupWriter) tag(b []byte) {
 	}
 	x.out = append(x.out, b[at:]...)
 	if b[len(b)-2] != '/' {
-		x.open(name, proof)
+		x.open(name, proof, keyword)
 	}
 }
 
+// keywordClass tells the classes of keywords in coloured sources: kw, kw-2, hljs-keyword.
+func keywordClass(class []byte) bool {
+	return bytes.HasPrefix(class, []byte("kw")) && (len(class) == 2 || class[2] == '-') || bytes.HasSuffix(class, []byte("keyword"))
+}
+
+func heading(element string) bool {
+	return len(element) == 2 && element[0] == 'h' && element[1] >= '1' && element[1] <= '6'
+}
+
 // open follows an opening tag.
-func (x *markupWriter) open(name string, proof field.Strength) {
+func (x *markupWriter) open(name string, proof field.Strength, keyword bool) {
 	switch name {
 	case "br", "img", "hr", "input", "meta", "link", "wbr", "col", "area", "base", "embed", "source", "track":
 		return // has no text and no end
@@ -496,7 +557,7 @@ func (x *markupWriter) open(name string, proof field.Strength) {
 		x.stack = x.stack[:copy(x.stack, x.stack[1:])]
 		x.besideDepth--
 	}
-	x.stack = append(x.stack, element{name, proof})
+	x.stack = append(x.stack, element{name, proof, keyword})
 }
 
 // pop closes an element that HTML lets stay open, when it is near.

@@ -1,9 +1,12 @@
 package detect
 
 import (
+	"bytes"
+
 	"encoding/base64"
 	"strings"
 	"unicode/utf8"
+	"weir/mask/field"
 )
 
 // Secrets in base64 are found by what their names and prefixes look like in it: each text has three spellings, by where in three bytes it
@@ -252,6 +255,9 @@ func (f *finder) before(begin, odd int) int {
 // inBlock reports a short prefix in a long run of base64, where it stands by chance: behind one of its signs, or at the beginning of a line
 // behind another one that does not begin with it.
 func (f *finder) inBlock(l *literal, start int) bool {
+	if start > 0 && (f.b[start-1] == '+' || f.b[start-1] == '/') && f.behindRandom(start-1) {
+		return true
+	}
 	if start < encodedWide {
 		return false
 	}
@@ -278,6 +284,22 @@ func (f *finder) inBlock(l *literal, start int) bool {
 	}
 	return !hasLiteral(f.b[from:], l)
 }
+
+// behindRandom reports that what ends at i, back to a plus, a slash or the end of its run, is long and neither a word nor a number: the bytes of an
+// encoded block rather than a directory.
+func (f *finder) behindRandom(i int) bool {
+	from := i
+	for from > 0 && i-from < encodedWide && isWord(f.b[from-1]) && f.b[from-1] != '_' {
+		from--
+	}
+	part := f.b[from:i]
+	return len(part) >= 20 && bytes.ContainsAny(part, upperLetters) && bytes.ContainsAny(part, lowerLetters) && !field.Wordy(part)
+}
+
+const (
+	upperLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	lowerLetters = "abcdefghijklmnopqrstuvwxyz"
+)
 
 // maxIndent is how far a line of a run may be indented, in bytes.
 const maxIndent = 40

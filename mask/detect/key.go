@@ -113,6 +113,9 @@ func (f *finder) keyBegins(i int) (begins, known bool) {
 		}
 	}
 	for ; i < end; i++ {
+		if f.b[i] == '-' && bytes.HasPrefix(f.b[i:end], []byte("-----END ")) {
+			return false, true // both lines are only spoken of
+		}
 		switch keyTable[f.b[i]] {
 		case keyText:
 			if run++; run == 12 {

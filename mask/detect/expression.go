@@ -11,7 +11,45 @@ import (
 // notValue reports text that is no value whatever its name is, in quotes or not: the version of a package, a port with its protocol, a name between
 // braces, an expression that picks parts of a document.
 func notValue(text []byte) bool {
-	return version(text) || preVersion(text) || sqlType(text) || servicePort(text) || braced(text) || picks(text)
+	return version(text) || preVersion(text) || sqlType(text) || servicePort(text) || braced(text) || picks(text) || bracketed(text) || painted(text) || spliced(text) || bytes.HasPrefix(text, []byte("urn:"))
+}
+
+// bracketed reports words in brackets at the front: [get home]/x, [success=1 default=ignore]. What stands in for a value is written so, too.
+func bracketed(v []byte) bool {
+	n := bytes.IndexByte(v, ']')
+	if v[0] != '[' || n < 4 {
+		return false
+	}
+	for word := range bytes.SplitSeq(v[1:n], []byte(" ")) {
+		name, value, _ := bytes.Cut(word, []byte("="))
+		if !lettersOnly(name) && !field.Wordy(name) && len(bytes.Trim(name, digit)) > 0 || len(value) > 0 && !letters(value) && len(bytes.Trim(value, digit)) > 0 {
+			return false
+		}
+	}
+	return isLetter(v[1])
+}
+
+// painted reports that a terminal is told a colour: \x1b[32m.
+func painted(v []byte) bool {
+	if v[0] == 0x1b {
+		return true
+	}
+	for _, esc := range [...]string{`\x1b[`, `\x1B[`, `\033[`, `\e[`, `\u001b[`} {
+		if v[0] == '\\' && bytes.HasPrefix(v, []byte(esc)) {
+			return true
+		}
+	}
+	return false
+}
+
+// spliced reports what stands between two quotes of a program that puts a text together: " + token + ", `+fmt.Sprint(.
+func spliced(v []byte) bool {
+	i := 0
+	for i < len(v) && (v[i] == '"' || v[i] == '\'' || v[i] == '`') {
+		i++
+	}
+	rest := bytes.TrimLeft(v[i:], " ")
+	return i < 2 && len(rest) > 2 && rest[0] == '+' && (i == 1 || v[len(v)-1] == '(') && (isLetter(rest[1]) || rest[1] == ' ' && isLetter(rest[2]))
 }
 
 // preVersion reports a number of a version with a sign of its state: 0.1a3, 1.2rc1.
@@ -94,6 +132,53 @@ func (v *value) lastArgument(text []byte) bool {
 	}
 	text = bytes.TrimRight(text, ")")
 	return identifier(text) && bytes.IndexByte(text, '.') > 0 && !random(text)
+}
+
+// lineBefore is what stands on the line in front of the name, or its end where that is long.
+func (v *value) lineBefore() []byte {
+	v.far = true
+	from := max(0, v.name-lookBack)
+	return v.f.b[max(from, v.f.lastLine(from, v.name)+1):v.name]
+}
+
+// chained stands behind a name to which what follows is assigned, too.
+const chained = " = "
+
+// assignedOn reports a bare name that is one of several in an assignment: a, b, password = pair; user = passwd = acct = ”.
+func (v *value) assignedOn(text []byte) bool {
+	if v.form.tight || v.form.colon || !identifier(text) {
+		return false
+	}
+	if bytes.HasPrefix(v.f.b[offsetOf(v.f.b, text)+len(text):], []byte(chained)) {
+		return true
+	}
+	if v.name < 2 || string(v.f.b[v.name-2:v.name]) != ", " {
+		return false
+	}
+	line := bytes.TrimSuffix(bytes.TrimLeft(v.lineBefore(), " \t"), []byte(", "))
+	for name := range bytes.SplitSeq(line, []byte(", ")) {
+		if !identifier(name) {
+			return false
+		}
+	}
+	return true
+}
+
+// namedArgument reports a bare name among the arguments of a call, as its last one: connect(host, password=read_password).
+func (v *value) namedArgument(text []byte) bool {
+	i := offsetOf(v.f.b, text) + len(text)
+	if !v.form.tight || v.form.colon || i >= len(v.f.b) || v.f.b[i] != ')' || !identifier(text) || !joined(text) || bytes.ContainsAny(text, digit) || !field.Wordy(text) {
+		return false
+	}
+	line := v.lineBefore()
+	open := bytes.LastIndexByte(line, '(')
+	return open > 0 && isWord(line[open-1]) && bytes.IndexByte(line[open:], ')') < 0
+}
+
+// parsed reports a token that a parser did not know what to do with: unrecognized token: "x'4'".
+func (v *value) parsed() bool {
+	before := v.f.b[max(0, v.name-besideName):v.name]
+	return foldSuffix(before, "ognized ") || foldSuffix(before, "xpected ") || foldSuffix(before, "llegal ")
 }
 
 // declares reports that the name is that of a type: type T = x, using T = x.

@@ -24,7 +24,7 @@ func (v *value) judge(i, end int, quoted bool) bool {
 		return v.found(v.name+int(j.secret), v.name+int(j.to))
 	}
 	from, to := v.secret(i, end, quoted)
-	if ok && v.code == 0 { // it did not matter what stands further in front
+	if ok && v.code == 0 && !v.far { // it did not matter what stands further in front
 		j.secret, j.to = uint16(from-v.name), uint16(to-v.name) //nolint:gosec // less than maxPart
 		*known = j
 	}
@@ -65,7 +65,7 @@ func (v *value) secret(i, end int, quoted bool) (from, to int) {
 	case v.option:
 		return i, end
 	case v.f.s.names.Extra(name): // whoever added the name knows
-	case notValue(text), v.declares(), v.interpolated(), repeats(text, name), fileName(name), formatVerb(text), !alnum(text), template(text), madeUpExample(text), v.name > 1 && b[v.name-1] == ':' && b[v.name-2] == ':' && (!v.form.colon || !quoted || v.form.key):
+	case notValue(text), v.declares(), !quoted && v.assignedOn(text), v.name > 0 && b[v.name-1] == '@' && v.form.colon && !v.form.tight, v.interpolated(), repeats(text, name), fileName(name), formatVerb(text), !alnum(text), template(text), madeUpExample(text), v.name > 1 && b[v.name-1] == ':' && b[v.name-2] == ':' && (!v.form.colon || !quoted || v.form.key):
 		return i, i
 	case errorName(name), bytes.HasPrefix(text, []byte("AWS4-")), v.form.query && v.amongMore(text): // INVALID_PASSWORD = '28P01'
 		return i, i
@@ -81,7 +81,7 @@ func (v *value) secret(i, end int, quoted bool) (from, to int) {
 		if len(text) < 6 || !quoted && !header && v.expression(text) || !tokenLike(text) && len(text) < 20 && bytes.IndexByte(text, '.') < 0 {
 			return i, i
 		}
-	case bytes.EqualFold(name, []byte("cookie")) || bytes.EqualFold(name, []byte("set-cookie")):
+	case cookieName(name):
 		if !v.cookies(text) {
 			return i, i
 		}
@@ -104,6 +104,8 @@ func (v *value) password(text, name []byte) bool {
 	}
 	word := letters(text)
 	switch {
+	case v.form.query && text[0] == '\'' && text[len(text)-1] == '\'', !v.form.quoted && v.namedArgument(text), alternatives(text):
+		return false // x("password", "'pass'")
 	case text[0] == '$' && bytes.EqualFold(bytes.Trim(text[1:], "{}"), name), (text[0] == '\\' || text[0] == '$') && text[1] == '$' && field.Placeholder(text[1:]):
 		return false // '$name', \$NAME, $$NAME
 	case v.flag && isProse(text), !v.form.quoted && (bytes.HasPrefix(name, []byte("self.")) || bytes.HasPrefix(name, []byte("this."))) && identifier(text):
@@ -219,7 +221,7 @@ func (v *value) paired(text, name []byte) bool {
 // quotedToken judges a token in quotes.
 func (v *value) quotedToken(text, name []byte) bool {
 	n, blank := len(text), bytes.IndexByte(text, ' ') >= 0
-	if text[0] == '\\' || prose(text) || echoes(text, name) || pattern(text) || version(text) {
+	if (text[0] == '?' || text[0] == '&') && bytes.IndexByte(text, '=') > 1 || bytes.HasPrefix(text, []byte("file:")) || v.parsed() || text[0] == '\\' || prose(text) || echoes(text, name) || pattern(text) || version(text) {
 		return false
 	}
 	switch short := identifier(text) && n < 12; {
@@ -238,13 +240,24 @@ func (v *value) quotedToken(text, name []byte) bool {
 	return n >= 8 && n < 64 && letters(text) && secretName(name) && !label(text) && !commonWord(text) && !v.inCode()
 }
 
+// cookieName reports a header of cookies; there was a second kind of them.
+func cookieName(name []byte) bool {
+	name = bytes.TrimSuffix(name, []byte("2"))
+	return bytes.EqualFold(name, []byte("cookie")) || bytes.EqualFold(name, []byte("set-cookie"))
+}
+
 // cookies reports whether a header's value holds a cookie with a value that looks made by a machine.
 func (v *value) cookies(text []byte) bool {
 	if !v.form.quoted && v.expression(text) {
 		return false
 	}
 	for pair := range bytes.SplitSeq(text, []byte(";")) {
-		if _, value, ok := bytes.Cut(pair, []byte("=")); ok && len(value) >= 8 && tokenLike(value) && !field.Wordy(value) {
+		_, value, ok := bytes.Cut(pair, []byte("="))
+		value = bytes.TrimLeft(value, `\"`)
+		if i := bytes.IndexAny(value, `\"`); i >= 0 {
+			value = value[:i] // neither is in a cookie
+		}
+		if ok && len(value) >= 8 && tokenLike(value) && !field.Wordy(value) {
 			return true
 		}
 	}

@@ -268,6 +268,7 @@ type value struct {
 	flag      bool
 	form      form
 	code      int8 // of inCode: 0 not asked yet, 1 no, 2 yes
+	far       bool // what stands further in front was looked at
 	option    bool // behind an option, not a name
 	call      bool // among the arguments of a call
 	columns   bool // in the second column of a table

@@ -167,6 +167,8 @@ func (v *value) keyword(i, begin int, c, next byte) bool {
 	case i > begin && (f.directive(v.name, v.at) || v.name > 1 && f.b[v.name-2] == 'V' && bytes.HasSuffix(f.b[:v.name], []byte("ENV "))):
 		v.form.pair = true
 		return v.read(i, false)
+	case i > begin && (c == '\'' || c == '"') && v.strength == field.Strong && v.form.key && !v.lineStart:
+		return false // x "password" "y": one string after another
 	case i > begin && (c == '\'' || c == '"') && v.strength == field.Strong:
 		v.form.query = true
 		return v.read(i, true) // PASSWORD 'x'

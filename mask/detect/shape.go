@@ -330,10 +330,29 @@ func (l *wordList) has(w []byte) bool {
 
 // commonNames are words that stand beside the name of a password without being one.
 const commonNames = " pass anonymous required optional string text none null missing invalid incorrect wrong expired changed unknown empty default value name hidden prompt type length field input true false enabled disabled yes not set unset given provided basic plain hash hashed md5 sha " +
+	"define undef defined undefined ldap nis nisplus winbind db " +
 	"denied failed failure error success accepted rejected ok is was the for and with from reset update forgot show hide strong weak static dynamic random auto never always compat flag flags option options argument arguments parameter parameters requisite sufficient include substack files sss systemd "
 
 // commonWord reports one of them.
 func commonWord(w []byte) bool { return len(w) <= 12 && commonTable.has(w) }
+
+// alternatives reports several common words: true|false, files systemd.
+func alternatives(v []byte) bool {
+	if bytes.IndexAny(v, " |") < 0 {
+		return false
+	}
+	for len(v) > 0 {
+		i := bytes.IndexAny(v, " |")
+		if i < 0 {
+			i = len(v)
+		}
+		if !commonWord(v[:i]) {
+			return false
+		}
+		v = v[min(i+1, len(v)):]
+	}
+	return true
+}
 
 // tokenLike reports a value that hardly anybody would choose as a name: digits among letters, signs among both, or letters
 // whose case changes as it does in random text.

@@ -237,13 +237,13 @@ func AntiForgery(name []byte) bool {
 // maxAcronym is how many capitals in a row are a word among others: HTTPServer.
 const maxAcronym = 5
 
-// untailed returns v without the version or the ending of a picture behind its name: tiny-1.0.0, HolidayMap.png.
+// untailed returns v without the version or the ending of a picture behind its name: tiny-1.0.0, lib@2.1.0, HolidayMap.png.
 func untailed(v []byte) []byte {
 	i := len(v)
 	for i > 0 && (isDigit(v[i-1]) || v[i-1] == '.') {
 		i--
 	}
-	if i > 3 && v[i-1] == '-' && bytes.Count(v[i:], []byte{'.'}) == 2 && v[i] != '.' && v[len(v)-1] != '.' && bytes.IndexByte(v[i:], '.') < 4 {
+	if i > 3 && (v[i-1] == '-' || v[i-1] == '@') && bytes.Count(v[i:], []byte{'.'}) == 2 && v[i] != '.' && v[len(v)-1] != '.' && bytes.IndexByte(v[i:], '.') < 4 {
 		return v[:i-1]
 	}
 	if n := len(v) - 4; n > 3 && v[n] == '.' {

@@ -3,6 +3,7 @@ package mask
 import (
 	"bytes"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"weir"
@@ -334,7 +335,7 @@ func (x *markupWriter) end() {
 		prose = prose || x.token && x.beside != field.None && scheme(v) == 0 && bytes.ContainsAny(v, " \t\n")
 		prose = prose || x.beside != field.None && bytes.Count(v, []byte{' '}) > 5 && bytes.ContainsAny(v, ",.;")  // a definition
 		another := !quoted && names(x.top().name) != nameNone && x.m.strength(v) != field.None && !field.Opaque(v) // the next name, not a value
-		if len(v) == 0 || prose || another || !secret(x.value, inner) {
+		if len(v) == 0 || prose || angled(v) || another || !secret(x.value, inner) {
 			x.out = append(x.out, x.held...)
 		} else {
 			off := at + bytes.Index(v, inner)
@@ -356,7 +357,12 @@ func (x *markupWriter) prose(v []byte) bool {
 }
 
 func isAlnum(r rune) bool {
-	return r >= '0' && r <= '9' || r|0x20 >= 'a' && r|0x20 <= 'z' || r >= 0x80
+	return r >= '0' && r <= '9' || r|0x20 >= 'a' && r|0x20 <= 'z' || r >= utf8.RuneSelf && !unicode.IsPunct(r)
+}
+
+// angled reports what stands in angle brackets for a value: &lt;your token&gt;.
+func angled(v []byte) bool {
+	return (bytes.HasPrefix(v, []byte("&lt;")) || bytes.HasPrefix(v, []byte("&#x3C;"))) && (v[len(v)-1] == '>' || bytes.HasSuffix(v, []byte("&gt;")) || bytes.HasSuffix(v, []byte("&#x3E;")))
 }
 
 func clip(b []byte) []byte { return b[:min(len(b), maxLabel)] }

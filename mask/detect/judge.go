@@ -104,6 +104,8 @@ func (v *value) password(text, name []byte) bool {
 	}
 	word := letters(text)
 	switch {
+	case text[0] == '$' && len(text) > 1 && isLetter(text[1]) && bytes.HasSuffix(v.f.b[:v.name], []byte("getent ")), foldSuffix(name, "pwd") && v.f.b[offsetOf(v.f.b, text)-1] == '`' && bytes.IndexByte(text, ' ') > 0:
+		return false // of a database of the system, what a command prints
 	case v.form.query && text[0] == '\'' && text[len(text)-1] == '\'', !v.form.quoted && v.namedArgument(text), alternatives(text):
 		return false // x("password", "'pass'")
 	case text[0] == '$' && bytes.EqualFold(bytes.Trim(text[1:], "{}"), name), (text[0] == '\\' || text[0] == '$') && text[1] == '$' && field.Placeholder(text[1:]):
@@ -242,7 +244,7 @@ func (v *value) quotedToken(text, name []byte) bool {
 
 // cookieName reports a header of cookies; there was a second kind of them.
 func cookieName(name []byte) bool {
-	name = bytes.TrimSuffix(name, []byte("2"))
+	name = bytes.TrimSuffix(name[bytes.LastIndexByte(name, '.')+1:], []byte("2")) // document.cookie
 	return bytes.EqualFold(name, []byte("cookie")) || bytes.EqualFold(name, []byte("set-cookie"))
 }
 

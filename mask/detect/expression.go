@@ -181,6 +181,21 @@ func (v *value) parsed() bool {
 	return foldSuffix(before, "ognized ") || foldSuffix(before, "xpected ") || foldSuffix(before, "llegal ")
 }
 
+// looksOn reports that assignedOn or describes need more than the rest there is behind a bare value.
+func (v *value) looksOn(rest []byte) bool {
+	return !v.lineStart && !v.form.tight && !v.form.colon && len(rest) < len(chained) && chained[:len(rest)] == string(rest) || v.flag && len(rest) == 1 && rest[0] == ' '
+}
+
+// describes reports that text at i, behind a flag, is the first word of what the flag does, in the column beside the flags: --password  ask for one.
+func (v *value) describes(i int, text []byte) bool {
+	b := v.f.b
+	if b[i-1] != ' ' || b[i-2] != ' ' || !lettersOnly(text) {
+		return false
+	}
+	end := offsetOf(b, text) + len(text)
+	return end+1 < len(b) && b[end] == ' ' && isLetter(b[end+1])
+}
+
 // declares reports that the name is that of a type: type T = x, using T = x.
 func (v *value) declares() bool {
 	b := v.f.b

@@ -60,6 +60,8 @@ func (v *value) secret(i, end int, quoted bool) (from, to int) {
 	switch {
 	case field.Placeholder(text), end < len(b) && b[end] == ']' && field.Mask(b[i:end+1]), v.end > 0 && field.Documentation(b[v.user:v.end], text):
 		return i, i
+	case v.flag && v.describes(i, text):
+		return i, i
 	case v.option && v.call && letters(text) && (len(text) < 5 || mentions(text)):
 		return i, i
 	case v.option:

@@ -319,8 +319,8 @@ func (v *value) bareWord(i int) bool {
 	for end > i && (v.f.b[end-1] == ' ' || v.f.b[end-1] == '\t') {
 		end--
 	}
-	if rest := v.f.b[end:]; !v.f.final && len(rest) < len(chained) && !v.lineStart && !v.form.tight && !v.form.colon && chained[:len(rest)] == string(rest) {
-		return v.open(i, RunToken, "") // assignedOn looks on
+	if !v.f.final && v.looksOn(v.f.b[end:]) {
+		return v.open(i, RunToken, "")
 	}
 	if n := closingQuote(v.f.b[i:end]); !v.lineStart && n > 0 {
 		end -= n

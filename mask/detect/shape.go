@@ -269,7 +269,7 @@ func mentions(v []byte) bool {
 }
 
 // proseNames are words of sentences about secrets.
-const proseNames = " the a an your my our is are was be to of for and or not with must should will can cannot please enter that this it in on by from if when no new old has have been option parameter password passwords token secret key "
+const proseNames = " the a an your my our is are was be to of for and or not with must should will can cannot please enter that this it in on by from if when no new old has have been but also option parameter password passwords token secret key "
 
 // prose reports words that make a sentence.
 func prose(v []byte) bool {

@@ -14,6 +14,7 @@ type State struct {
 	kind    tableKind
 	delim   byte
 	leading bool // rows begin with the delimiter
+	record  bool // a name and what is told of it, one below the other
 	plain   int  // so many bytes of what comes next are base64 that holds nothing
 	columns int
 	proof   [maxColumns]colKind
@@ -89,7 +90,7 @@ func (f *finder) header(from, to int) (stop bool) {
 		f.noHead, f.noDelim = to+n, delim
 		return false
 	}
-	st.tables = f.st.tables
+	st.tables, st.record = f.st.tables, delim == '|' && st.columns == 2 && f.inRecord(begin)
 	f.st = st
 	f.resume = to + n + 1
 	return true
@@ -337,7 +338,13 @@ func (f *finder) row(from, end int) bool {
 		if bytes.Contains(line, []byte("-----BEGIN ")) {
 			return false // it goes on over the next lines
 		}
-		if !f.cellsOf(line, from) {
+		proof := f.st.proof[1]
+		if f.st.record && !valueRow(line) {
+			f.st.proof[1] = columnClear
+		}
+		is := f.cellsOf(line, from)
+		f.st.proof[1] = proof
+		if !is {
 			return false
 		}
 	case tableTuples:

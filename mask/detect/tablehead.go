@@ -73,6 +73,30 @@ func (s *Set) head(st *State, line []byte, delim byte) bool {
 	return st.columns > 1 && secret && (st.columns > 2 || st.proof[0] <= columnWeak || st.proof[1] > columnWeak || usualColumn(second))
 }
 
+// recordLine is how psql begins the columns of one row that it shows one below the other.
+const recordLine = "-[ RECORD "
+
+// inRecord reports that the line above the one at begin begins a record.
+func (f *finder) inRecord(begin int) bool {
+	if begin < len(recordLine) {
+		return false
+	}
+	above := f.b[max(0, begin-Context) : begin-1]
+	return bytes.HasPrefix(above[bytes.LastIndexByte(above, '\n')+1:], []byte(recordLine))
+}
+
+// valueRow reports a row of a record that holds the value of what the record names.
+func valueRow(line []byte) bool {
+	name, _, _ := bytes.Cut(line, []byte("|"))
+	name = bytes.TrimSpace(name)
+	for _, end := range [...]string{"setting", "value", "val", "content", "data"} {
+		if foldSuffix(name, end) {
+			return true
+		}
+	}
+	return false
+}
+
 // usualColumn reports a name that columns often have. requirepass,hunter is a name and its value; password,email heads a table.
 func usualColumn(name []byte) bool {
 	var buf [16]byte

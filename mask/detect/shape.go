@@ -152,6 +152,9 @@ func digest(v []byte) bool {
 // formatVerb reports what Printf and its like put values into: %v, (%q, %-10s.
 func formatVerb(v []byte) bool {
 	i := bytes.IndexByte(v, '%')
+	if i == 0 && len(v) > 2 && v[1] == 's' && bytes.Count(v, []byte("-")) > 1 {
+		return true // %s4-HMAC-SHA256
+	}
 	if i < 0 || i > 2 || i+1 == len(v) {
 		return false
 	}

@@ -273,7 +273,14 @@ func untailed(v []byte) []byte {
 
 // Wordy reports words, joined as names are, with few digits: TestLastIndex, sha3.NewSHAKE128, sub_test/sub2. It does not keep v.
 func Wordy(v []byte) bool {
-	v = untailed(v)
+	if wordy(v) {
+		return true
+	}
+	name := untailed(v)
+	return len(name) < len(v) && wordy(name)
+}
+
+func wordy(v []byte) bool {
 	inWords, letterCount, words, digits, signs, dots := 0, 0, 0, 0, 0, 0
 	lower := bytes.ContainsAny(v, "abcdefghijklmnopqrstuvwxyz")
 	for i := 0; i < len(v); {

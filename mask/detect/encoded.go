@@ -255,7 +255,7 @@ func (f *finder) before(begin, odd int) int {
 // inBlock reports a short prefix in a long run of base64, where it stands by chance: behind one of its signs, or at the beginning of a line
 // behind another one that does not begin with it.
 func (f *finder) inBlock(l *literal, start int) bool {
-	if start > 0 && (f.b[start-1] == '+' || f.b[start-1] == '/') && f.behindRandom(start-1) {
+	if start > 0 && (f.b[start-1] == '+' || f.b[start-1] == '/') && !strings.ContainsAny(l.text, "_-") && f.behindRandom(start-1) {
 		return true
 	}
 	if start < encodedWide {
@@ -293,7 +293,7 @@ func (f *finder) behindRandom(i int) bool {
 		from--
 	}
 	part := f.b[from:i]
-	return len(part) >= 20 && bytes.ContainsAny(part, upperLetters) && bytes.ContainsAny(part, lowerLetters) && !field.Wordy(part)
+	return len(part) >= 32 && bytes.ContainsAny(part, upperLetters) && bytes.ContainsAny(part, lowerLetters) && !field.Wordy(part)
 }
 
 const (

@@ -26,17 +26,15 @@ func bracketed(v []byte) bool {
 			return false
 		}
 	}
-	return isLetter(v[1])
+	return isLetter(v[1]) && (n+1 == len(v) || bytes.IndexByte([]byte("/ \t"), v[n+1]) >= 0)
 }
 
-// painted reports that a terminal is told a colour: \x1b[32m.
+// painted reports that a terminal is told a colour, and at most a word in capitals is written in it: \x1b[32mPASS.
 func painted(v []byte) bool {
-	if v[0] == 0x1b {
-		return true
-	}
-	for _, esc := range [...]string{`\x1b[`, `\x1B[`, `\033[`, `\e[`, `\u001b[`} {
-		if v[0] == '\\' && bytes.HasPrefix(v, []byte(esc)) {
-			return true
+	for _, esc := range [...]string{"\x1b[", `\x1b[`, `\x1B[`, `\033[`, `\e[`, `\u001b[`} {
+		if rest, ok := bytes.CutPrefix(v, []byte(esc)); ok {
+			rest = bytes.TrimLeft(rest, digit+";")
+			return len(rest) > 0 && rest[0] == 'm' && len(bytes.Trim(rest[1:], upperLetters)) == 0
 		}
 	}
 	return false
@@ -146,7 +144,7 @@ const chained = " = "
 
 // assignedOn reports a bare name that is one of several in an assignment: a, b, password = pair; user = passwd = acct = ”.
 func (v *value) assignedOn(text []byte) bool {
-	if v.form.tight || v.form.colon || !identifier(text) {
+	if bytes.ContainsAny(text, digit) || v.form.tight || v.form.colon || !identifier(text) {
 		return false
 	}
 	if bytes.HasPrefix(v.f.b[offsetOf(v.f.b, text)+len(text):], []byte(chained)) {

@@ -93,22 +93,6 @@ func reference(v []byte) bool {
 	return false
 }
 
-// Sentence reports text that speaks of a secret: six words or more, two of those that join others, and the marks of a sentence. It does not keep v.
-func Sentence(v []byte) bool {
-	if bytes.Count(v, []byte{' '}) < 5 || bytes.IndexByte([]byte(".?!"), v[len(v)-1]) < 0 && !bytes.Contains(v, []byte(", ")) && !bytes.Contains(v, []byte(". ")) {
-		return false
-	}
-	joins, words := 0, 0
-	for w := range bytes.FieldsSeq(v) {
-		words++
-		switch string(w) {
-		case "the", "The", "a", "A", "an", "An", "of", "to", "is", "are", "be", "for", "and", "or", "in", "on", "by", "with", "this", "that", "from", "if", "we", "not", "whether":
-			joins++
-		}
-	}
-	return words > 5 && joins > 1
-}
-
 // wordsOnly reports letters and blanks.
 func wordsOnly(v []byte) bool {
 	for _, c := range v {

@@ -57,7 +57,7 @@ type Client struct {
 
 const maxGathered = 32 << 10
 
-var gatheredPool = sync.Pool{New: func() any { return new([maxGathered]byte) }}
+var gatheredPool = sync.Pool{New: func() any { return new([maxGathered]byte) }} //nolint:gochecknoglobals // a pool
 
 type clientKey struct{}
 
@@ -74,7 +74,7 @@ func ConnContext(ctx context.Context, c net.Conn) context.Context {
 
 // ClientOf returns the connection that a request of an http.Server with ConnContext comes in on, or nil. HTTP/2 writes to it for others, too, and must not gather.
 func ClientOf(ctx context.Context) *Client {
-	c, _ := ctx.Value(clientKey{}).(*Client) //nolint:errcheck // nil without
+	c, _ := ctx.Value(clientKey{}).(*Client)
 	return c
 }
 
@@ -113,7 +113,7 @@ func (c *Client) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	if c.held == nil {
-		c.held = gatheredPool.Get().(*[maxGathered]byte) //nolint:errcheck // only such are put
+		c.held = gatheredPool.Get().(*[maxGathered]byte)
 	}
 	c.n += copy(c.held[c.n:], p)
 	return len(p), nil

@@ -341,7 +341,7 @@ func commonWord(w []byte) bool { return len(w) <= 12 && commonTable.has(w) }
 
 // alternatives reports several common words: true|false, files systemd.
 func alternatives(v []byte) bool {
-	if bytes.IndexAny(v, " |") < 0 {
+	if !bytes.ContainsAny(v, " |") {
 		return false
 	}
 	for len(v) > 0 {

@@ -15,7 +15,7 @@ func (j *Journal) commitLoop() {
 	due.Stop()
 	defer group.Stop()
 	defer due.Stop()
-	armed := false
+	armed, told := false, j.dirty // told is nil while it looks by itself whether there is more: to be woken for each group takes longer
 	for {
 		sign := false
 		select {
@@ -24,18 +24,21 @@ func (j *Journal) commitLoop() {
 		case <-j.kick:
 		case <-due.C:
 			sign, armed = true, false
-		case <-j.dirty:
+		case <-told:
+			told = nil
 			group.Reset(j.opt.GroupDelay)
-			select {
-			case <-j.stop:
-				return
-			case <-j.kick:
-			case <-group.C:
+			continue
+		case <-group.C:
+			if j.rest() {
+				told = j.dirty
+				continue
 			}
-			group.Stop()
 		}
 		// An error is kept in j.broken, where every Append finds it.
 		_ = j.commit(sign)
+		if told == nil {
+			group.Reset(j.opt.GroupDelay)
+		}
 		j.mu.Lock()
 		waiting := j.unsigned > 0 && j.broken == nil
 		j.mu.Unlock()
@@ -44,6 +47,17 @@ func (j *Journal) commitLoop() {
 			armed = true
 		}
 	}
+}
+
+// rest reports that there is nothing to commit, and has the next Append tell the loop.
+func (j *Journal) rest() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.durable != j.seq && j.broken == nil {
+		return false
+	}
+	j.signalled = false
+	return true
 }
 
 // commit puts everything appended so far on the disk. With sign, or when there are many unsigned entries,
@@ -69,7 +83,7 @@ func (j *Journal) commit(sign bool) error {
 		}
 	}
 	retired, active, off, seq, line, dir := j.retired, j.active, j.off, j.seq, j.line, j.dirUnsyced
-	j.retired, j.dirUnsyced, j.signalled = nil, false, false
+	j.retired, j.dirUnsyced = nil, false
 	j.mu.Unlock()
 
 	err := j.syncFiles(retired, active, off, line, dir)

@@ -118,7 +118,7 @@ type Journal struct {
 	aheadFor   uint32     // the segment that was last tried to be allocated ahead
 	retired    []*segment // sealed, not yet synced
 	dirUnsyced bool
-	signalled  bool // dirty was sent since the last commit began
+	signalled  bool // dirty was sent, and the loop looks by itself until it rests
 	infos      []SegmentInfo
 	durable    uint64        // highest sequence number on the disk
 	committed  chan struct{} // closed and replaced after each commit

@@ -4,7 +4,7 @@
 // When Append returns, the entry is in the file: the active segment is a preallocated shared
 // memory mapping, so killing the process loses nothing. Entries are synced to the disk in
 // groups, at most about 5 ms later; Sync waits for that. What a busy journal appends between two syncs of a segment, a second apart,
-// goes to the disk in the tail file, from which Open restores it after a power loss. A full disk, a failing disk and
+// goes to the disk in the tail file, from which Open restores it after a power loss; what comes while the segment itself is synced waits for that. A full disk, a failing disk and
 // a closed journal are errors of Append; the caller refuses what it wanted to record.
 //
 // It must never change or drop an entry once written, never repair damage in silence, and never

@@ -121,7 +121,6 @@ func (j *Journal) syncFiles(retired []*segment, active *segment, off int64, line
 	if active != nil {
 		// The checkpoint file knows only what the segments have, so that they can be verified without the tail file.
 		if !state && !dir && j.tail.sync(active, off) {
-			j.wantTail()
 			return nil
 		}
 		if err := syncData(active.f); err != nil {

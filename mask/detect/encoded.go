@@ -2,10 +2,10 @@ package detect
 
 import (
 	"bytes"
-
 	"encoding/base64"
 	"strings"
 	"unicode/utf8"
+
 	"weir/mask/field"
 )
 

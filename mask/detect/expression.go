@@ -142,7 +142,7 @@ func (v *value) lineBefore() []byte {
 // chained stands behind a name to which what follows is assigned, too.
 const chained = " = "
 
-// assignedOn reports a bare name that is one of several in an assignment: a, b, password = pair; user = passwd = acct = ”.
+// assignedOn reports a bare name that is one of several in an assignment: a, b, password = pair; user = passwd = acct = none.
 func (v *value) assignedOn(text []byte) bool {
 	if bytes.ContainsAny(text, digit) || v.form.tight || v.form.colon || !identifier(text) {
 		return false

@@ -17,11 +17,12 @@ func (j *Journal) commitLoop() {
 	defer due.Stop()
 	armed, told := false, j.dirty // told is nil while it looks by itself whether there is more: to be woken for each group takes longer
 	for {
-		sign := false
+		sign, wait := false, false
 		select {
 		case <-j.stop:
 			return
 		case <-j.kick:
+			wait = true
 		case <-due.C:
 			sign, armed = true, false
 		case <-told:
@@ -35,7 +36,7 @@ func (j *Journal) commitLoop() {
 			}
 		}
 		// An error is kept in j.broken, where every Append finds it.
-		_ = j.commit(sign)
+		_ = j.commit(sign, wait)
 		if told == nil {
 			group.Reset(j.opt.GroupDelay)
 		}
@@ -60,14 +61,19 @@ func (j *Journal) rest() bool {
 	return true
 }
 
-// commit puts everything appended so far on the disk. With sign, or when there are many unsigned entries,
-// it appends a checkpoint first. After an error the journal takes no more entries: what the
+// commit puts everything appended so far on the disk; without wait it may be under way still, and the next commit says that it has come there. With sign, or when there
+// are many unsigned entries, it appends a checkpoint first. After an error the journal takes no more entries: what the
 // system kept of its pages is unknown then.
-func (j *Journal) commit(sign bool) error {
+func (j *Journal) commit(sign, wait bool) error {
 	j.commitMu.Lock()
 	defer j.commitMu.Unlock()
 
+	before, written := j.tail.finish()
+	j.link()
 	j.mu.Lock()
+	if written {
+		j.durable = before
+	}
 	if j.broken != nil {
 		err := j.broken
 		j.announceLocked()
@@ -86,12 +92,18 @@ func (j *Journal) commit(sign bool) error {
 	j.retired, j.dirUnsyced = nil, false
 	j.mu.Unlock()
 
-	err := j.syncFiles(retired, active, off, line, dir)
+	err := j.syncFiles(retired, active, off, seq, line, dir)
+	if err == nil && wait && j.tail.pending() {
+		if _, ok := j.tail.finish(); !ok {
+			err = j.syncFiles(nil, active, off, seq, line, false)
+		}
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if err != nil {
+	switch {
+	case err != nil:
 		j.broken = fmt.Errorf("sync journal: %w", err)
-	} else {
+	case !j.tail.pending():
 		j.durable = seq
 	}
 	j.announceLocked()
@@ -111,7 +123,8 @@ func (j *Journal) checkpointLocked() error {
 	return j.stateLocked(Checkpoint)
 }
 
-func (j *Journal) syncFiles(retired []*segment, active *segment, off int64, line string, dir bool) error {
+// syncFiles puts the files on the disk. What it leaves under way is in the tail file.
+func (j *Journal) syncFiles(retired []*segment, active *segment, off int64, seq uint64, line string, dir bool) error {
 	for _, s := range retired {
 		if err := j.finish(s); err != nil {
 			return err
@@ -120,7 +133,7 @@ func (j *Journal) syncFiles(retired []*segment, active *segment, off int64, line
 	state := line != j.stated && line != ""
 	if active != nil {
 		// The checkpoint file knows only what the segments have, so that they can be verified without the tail file.
-		if !state && !dir && j.tail.sync(active, off) {
+		if !state && !dir && j.tail.write(active, off, seq) {
 			return nil
 		}
 		if err := syncData(active.f); err != nil {
@@ -246,7 +259,7 @@ func (j *Journal) shut() error {
 	}
 	j.mu.Unlock()
 
-	errs = append(errs, j.commit(false))
+	errs = append(errs, j.commit(false, true))
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	// After a failure the rest is let go as it is: recovery at the next Open sees what is there.

@@ -110,7 +110,7 @@ type Journal struct {
 	off        int64             // end of the last entry in active
 	head       [entryHeader]byte // of the entry that is being written
 	seq        uint64
-	chain      hash
+	chain      chain
 	count      uint64 // entries in active
 	unsigned   int    // entries after the last statement
 	line       string // the last statement
@@ -179,11 +179,15 @@ func (j *Journal) Append(kind Kind, at time.Time, payload []byte) (Position, err
 		return Position{}, weir.NewError(weir.Internal, "", fmt.Errorf("append to journal: %d bytes do not fit into a segment of %d", len(payload), j.opt.SegmentBytes))
 	}
 	// All that does not depend on the entry before is done outside the lock.
-	sum := sha256.Sum256(payload)
+	var sum *hash
+	if len(payload) > maxUnhashed/8 {
+		s := sha256.Sum256(payload)
+		sum = &s
+	}
 	crc := crc32.Checksum(payload, crcTable)
 
 	j.mu.Lock()
-	pos, err := j.appendLocked(kind, at.UnixNano(), payload, &sum, crc)
+	pos, err := j.appendLocked(kind, at.UnixNano(), payload, sum, crc)
 	wake := err == nil && !j.signalled
 	if wake {
 		j.signalled = true
@@ -236,7 +240,7 @@ func (j *Journal) usableLocked() error {
 }
 
 // putLocked writes the entry at the end of the active segment; there is room. The payload goes first and the
-// header, which makes it an entry, after it.
+// header, which makes it an entry, after it. sum is the payload's hash, nil where nobody has made it.
 func (j *Journal) putLocked(kind Kind, at int64, payload []byte, sum *hash, crc uint32) (Position, error) {
 	head := &j.head
 	putEntryHeader(head, kind, j.seq+1, at, len(payload), crc)
@@ -249,7 +253,7 @@ func (j *Journal) putLocked(kind Kind, at int64, payload []byte, sum *hash, crc 
 	j.off += int64(len(dst))
 	j.seq++
 	j.count++
-	j.chain = nextChain(&j.chain, head, sum)
+	j.linkLocked(head, payload, sum)
 	return pos, nil
 }
 
@@ -263,7 +267,7 @@ func copyEntry(dst []byte, head *[entryHeader]byte, payload []byte) error {
 // stateLocked appends a signed statement; there is room.
 func (j *Journal) stateLocked(kind Kind) error {
 	s := statement{kind: kind, id: j.id, segment: j.active.number, offset: j.off, seq: j.seq + 1,
-		time: j.opt.Now().UnixNano(), count: j.count, chain: j.chain}
+		time: j.opt.Now().UnixNano(), count: j.count, chain: j.chainLocked()}
 	sig, err := j.opt.Signer.Sign(nil, s.message(), crypto.Hash(0))
 	if err != nil {
 		return fmt.Errorf("sign journal: %w", err)
@@ -272,8 +276,7 @@ func (j *Journal) stateLocked(kind Kind) error {
 		return errors.New("sign journal: the signature has the wrong length")
 	}
 	payload := s.payload()
-	sum := sha256.Sum256(payload)
-	if _, err := j.putLocked(kind, s.time, payload, &sum, crc32.Checksum(payload, crcTable)); err != nil {
+	if _, err := j.putLocked(kind, s.time, payload, nil, crc32.Checksum(payload, crcTable)); err != nil {
 		return err
 	}
 	j.unsigned = 0
@@ -298,7 +301,7 @@ func (j *Journal) rotateLocked() error {
 		return err
 	}
 	j.retired = append(j.retired, j.active)
-	if err := j.beginLocked(next, j.active.number+1, j.chain); err != nil {
+	if err := j.beginLocked(next, j.active.number+1, j.chainLocked()); err != nil {
 		j.broken = err
 		return err
 	}
@@ -310,7 +313,7 @@ func (j *Journal) sealLocked() error {
 		return err
 	}
 	info := &j.infos[len(j.infos)-1]
-	info.Size, info.Sealed, info.Chain = j.off, true, j.chain
+	info.Size, info.Sealed, info.Chain = j.off, true, j.chainLocked()
 	return nil
 }
 
@@ -333,7 +336,8 @@ func (j *Journal) beginLocked(s *segment, n uint32, prev hash) error {
 	if err := s.rename(j.opt.Dir, n); err != nil {
 		return fmt.Errorf("start segment: %w", err)
 	}
-	j.active, j.off, j.count, j.chain = s, headerLen, 0, sha256.Sum256(head[:])
+	j.active, j.off, j.count = s, headerLen, 0
+	j.startChainLocked(sha256.Sum256(head[:]))
 	j.dirUnsyced = true
 	j.infos = append(j.infos, SegmentInfo{Number: n, Path: s.path, FirstSeq: j.seq + 1})
 	return nil

@@ -155,7 +155,7 @@ func (j *Journal) start() error {
 		return fileError(j.opt.Dir, err)
 	}
 	fresh := j.seq == 0
-	if err := j.beginLocked(s, n, j.chain); err != nil {
+	if err := j.beginLocked(s, n, j.chainLocked()); err != nil {
 		return errors.Join(fileError(j.opt.Dir, err), s.discard())
 	}
 	if fresh {
@@ -163,7 +163,7 @@ func (j *Journal) start() error {
 			return err
 		}
 	}
-	if err := j.commit(false); err != nil {
+	if err := j.commit(false, true); err != nil {
 		return fileError(j.opt.Dir, err)
 	}
 	return nil
@@ -458,7 +458,8 @@ func (rec *inspection) repair(j *Journal) error {
 	}
 	for i, s := range rec.segments {
 		j.infos = append(j.infos, SegmentInfo{Number: uint32(i + 1), Path: s.path, Size: s.end, FirstSeq: s.head.firstSeq, Sealed: s.sealed, Chain: s.chain})
-		j.seq, j.chain = s.lastSeq, s.chain
+		j.seq = s.lastSeq
+		j.startChainLocked(s.chain)
 		if s.sealed && s.fileLen > s.end {
 			if err := truncate(s.path, s.end); err != nil {
 				return fileError(j.opt.Dir, err)
@@ -512,8 +513,7 @@ func (j *Journal) endInterrupted(s *inspected) error {
 	j.off, j.count = s.end, s.count
 	payload := binary.LittleEndian.AppendUint64(nil, uint64(s.tail))
 	payload = binary.LittleEndian.AppendUint64(payload, j.recovery.EntriesDropped)
-	sum := sha256.Sum256(payload)
-	if _, err := j.putLocked(Recovery, j.opt.Now().UnixNano(), payload, &sum, crc32.Checksum(payload, crcTable)); err != nil {
+	if _, err := j.putLocked(Recovery, j.opt.Now().UnixNano(), payload, nil, crc32.Checksum(payload, crcTable)); err != nil {
 		return fileError(j.opt.Dir, err)
 	}
 	if err := j.sealLocked(); err != nil {

@@ -45,12 +45,13 @@ const (
 
 // tail is the tail file. Its owner is whoever holds commitMu.
 type tail struct {
-	f      *os.File // every write is on the disk when it returns; nil: there is none
-	buf    []byte   // begins at a multiple of tailBlock in memory
+	f      *direct  // nil: there is none
+	buf    []byte   // begins at a multiple of tailBlock in memory; the system reads it while a write is under way
 	pos    int64    // where the next record goes
 	of     *segment // whose parts are written
 	id     [16]byte // of it
-	synced int64    // so much of it is on the disk, be it here
+	synced int64    // so much of it is on the disk, be it here, once what is under way has ended
+	seq    uint64   // of the last entry in what is under way
 	asked  bool     // somebody makes it, or has tried
 	uses   int      // commits so far
 }
@@ -72,8 +73,9 @@ func newTail(dir string) (*tail, error) {
 	if err == nil {
 		err = syncDir(dir)
 	}
+	var d *direct
 	if err == nil {
-		f, err = openDirect(path)
+		d, err = openDirect(path)
 	}
 	if err != nil {
 		_ = os.Remove(path)
@@ -83,7 +85,7 @@ func newTail(dir string) (*tail, error) {
 	if over := int(uintptr(unsafe.Pointer(unsafe.SliceData(mem))) % tailBlock); over > 0 {
 		mem = mem[tailBlock-over:]
 	}
-	return &tail{f: f, buf: mem[:maxTailPart+2*tailBlock]}, nil
+	return &tail{f: d, buf: mem[:maxTailPart+2*tailBlock]}, nil
 }
 
 // begin is told that s is on the disk up to off.
@@ -96,8 +98,9 @@ func (t *tail) begin(s *segment, off int64) {
 	t.of, t.synced, t.pos = s, off, 0
 }
 
-// sync puts s on the disk up to off. It is false where the caller has to sync the segment instead.
-func (t *tail) sync(s *segment, off int64) bool {
+// write begins to put s on the disk up to off, with the entry seq at its end. It is false where the caller has to sync the segment instead. Nothing may be
+// under way.
+func (t *tail) write(s *segment, off int64, seq uint64) bool {
 	part := off - t.synced
 	if t.f == nil || t.of != s || part > maxTailPart {
 		return false
@@ -121,19 +124,34 @@ func (t *tail) sync(s *segment, off int64) bool {
 		return false
 	}
 	binary.LittleEndian.PutUint32(b[40:], tailCRC(b[:tailHeader+part]))
-	if _, err := t.f.WriteAt(b, t.pos); err != nil {
+	if t.f.start(b, t.pos) != nil {
 		t.drop() // syncing the segment may still do
 		return false
 	}
 	t.pos += size
-	t.synced = off
+	t.synced, t.seq = off, seq
 	return true
+}
+
+// pending reports whether a write is under way.
+func (t *tail) pending() bool { return t.f != nil && t.f.pending() }
+
+// finish waits for the write that is under way. Where it failed there is no tail file any more: the next commit syncs the segment.
+func (t *tail) finish() (seq uint64, ok bool) {
+	if !t.pending() {
+		return 0, false
+	}
+	if t.f.finish() != nil {
+		t.drop()
+		return 0, false
+	}
+	return t.seq, true
 }
 
 // drop does without the file from now on. What it holds stays, for a power loss before the next sync of the segment.
 func (t *tail) drop() {
 	if t.f != nil {
-		_ = t.f.Close()
+		t.f.close()
 		t.f, t.buf = nil, nil
 	}
 }

@@ -24,7 +24,7 @@ func withTail(t testing.TB, dir string) *Journal {
 	if err != nil {
 		t.Skipf("the file system cannot write past its cache: %v", err)
 	}
-	_ = f.Close()
+	f.close()
 	opt := testOptions(dir)
 	opt.GroupDelay = 50 * time.Microsecond
 	j := mustOpen(t, opt)
@@ -263,25 +263,5 @@ func TestJournalDoesWithoutATailFile(t *testing.T) {
 	copied, durable := powerLoss(t, j)
 	if got := reopened(t, copied); len(got) != 3*tailAfter {
 		t.Errorf("%d entries are there, %d were synced (up to %d)", len(got), 3*tailAfter, durable)
-	}
-}
-
-// TestTailFileThatFails goes on with syncing the segments.
-func TestTailFileThatFails(t *testing.T) {
-	j := withTail(t, t.TempDir())
-	j.commitMu.Lock()
-	_ = j.tail.f.Close()
-	j.commitMu.Unlock()
-	mustAppend(t, j, "after it failed")
-	if err := j.Sync(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	if j.hasTail() {
-		t.Error("it is used all the same")
-	}
-	dir, _ := powerLoss(t, j)
-	got := reopened(t, dir)
-	if len(got) == 0 || got[len(got)-1] != "after it failed" {
-		t.Errorf("the last entry is lost: %q", got)
 	}
 }

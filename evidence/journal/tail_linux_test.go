@@ -1,0 +1,55 @@
+package journal
+
+import (
+	"context"
+	"testing"
+)
+
+// TestTailFileThatFails goes on with syncing the segments.
+func TestTailFileThatFails(t *testing.T) {
+	for name, fail := range map[string]func(j *Journal){
+		"at once": func(j *Journal) {
+			j.commitMu.Lock()
+			defer j.commitMu.Unlock()
+			_ = j.tail.f.f.Close()
+		},
+		"later": func(j *Journal) { // the system says that it wrote more than it was to
+			for j.hasTail() && !shorten(j) {
+				mustAppend(t, j, "one more")
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j := withTail(t, t.TempDir())
+			fail(j)
+			mustAppend(t, j, "after it failed")
+			if err := j.Sync(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			if j.hasTail() {
+				t.Error("it is used all the same")
+			}
+			dir, _ := powerLoss(t, j)
+			got := reopened(t, dir)
+			if len(got) == 0 || got[len(got)-1] != "after it failed" {
+				t.Errorf("the last entry is lost: %q", got)
+			}
+		})
+	}
+}
+
+// shorten has the write that is under way end in another way than it was to. It reports whether there was one, which is always so where the system cannot write
+// beside its caller.
+func shorten(j *Journal) bool {
+	j.commitMu.Lock()
+	defer j.commitMu.Unlock()
+	switch d := j.tail.f; {
+	case d.context == 0:
+		_ = d.f.Close()
+	case !d.pending():
+		return false
+	default:
+		d.b = d.b[:1]
+	}
+	return true
+}

@@ -32,6 +32,7 @@ type codec struct {
 	tainted    map[string]bool // settings that may hold what columns do; "*" for any
 	encoding   string          // why nothing may pass any more: the target's settings
 
+	asked  weir.Command // what is being asked for
 	bound  bound
 	held   func(weir.RequestID) // tells the client that its statement waits
 	heldBy *session.Requests

@@ -254,9 +254,11 @@ func (c *codec) bind(r *session.Requests, frame, body []byte) error {
 	}
 	f := c.picked(c.current(st), values)
 	po := &portal{name: portalName, st: st, facts: f, formats: results}
-	cmd := &po.cmd
+	cmd := &c.asked
+	defer func() { *cmd = weir.Command{} }()
 	c.fill(cmd, st.text, f)
-	cmd.Attrs = parameterAttrs(st, formats, values)
+	po.attrs = parameterAttrs(st, formats, values)
+	cmd.Attrs = po.attrs
 	cmd.Parameters = c.boundTo(st, formats, values, results)
 	if d := c.unfit(st.text, f.sql); d != nil {
 		c.refuse(r, owedRefusal, r.Refuse(cmd, d))
@@ -270,7 +272,6 @@ func (c *codec) bind(r *session.Requests, frame, body []byte) error {
 		c.discard = true
 		return nil
 	}
-	cmd.Parameters, cmd.Held = nil, nil
 	po.first.x = x
 	po.run = c.follow(&po.first)
 	c.portals[portalName] = po
@@ -331,7 +332,9 @@ func (c *codec) execute(r *session.Requests, frame, body []byte) error {
 		return nil
 	}
 	if po.run.over {
-		x, d := r.Ask(&po.cmd)
+		cmd := c.command(po.st.text, po.facts)
+		cmd.Attrs, cmd.Parameters = po.attrs, unbound
+		x, d := r.Ask(cmd)
 		if d != nil {
 			c.refuse(r, owedRefusal, d)
 			c.discard = true
@@ -352,6 +355,13 @@ func (c *codec) execute(r *session.Requests, frame, body []byte) error {
 	}
 	c.push(entry{kind: owedRows, run: po.run, po: po, facts: f, names: f.names, name: po.st.text})
 	return r.Forward(po.run.x, frame)
+}
+
+// unbound is asked for what an approval is to be bound to when a portal is run again that has come to its end. Its parameters are not there any more.
+func unbound() ([]byte, error) {
+	return nil, &weir.Denied{
+		Kind: weir.DeniedContent, Rule: "portal-again", Reason: "a portal that has come to its end cannot wait for approval", Hint: "bind it anew",
+	}
 }
 
 // close is Close.

@@ -79,7 +79,7 @@ type portal struct {
 	facts   *facts
 	run     *run // first, until it is executed again
 	first   run
-	cmd     weir.Command
+	attrs   []weir.Attr // its parameters, as they are recorded
 	formats []int16
 	desc    []byte
 	known   bool

@@ -55,7 +55,7 @@ func (t *tee) Write(p []byte) (int, error) {
 // renew begins a new body when the exchange says so, and tells what is missing before it. Input has no place for that: the end of the exchange tells.
 func (t *tee) renew() error {
 	x := t.x
-	n := x.renewals.Load()
+	n := x.renewed()
 	if n == t.renewed {
 		return nil
 	}

@@ -24,17 +24,29 @@ type Exchange struct {
 	spent atomic.Bool
 	ended atomic.Bool
 
-	heads   []weir.Record // masked, not yet recorded
-	answer  track
-	second  track // beside the answer
-	command track
+	answer track
+	rows   int64  // of a framed answer
+	last   []byte // of it, recorded with its end
 
+	rest atomic.Pointer[beside] // what few have: see sides
+}
+
+// beside is what an exchange may have beside an answer. Most of a framed protocol's have none of it, and there are many.
+type beside struct {
+	heads    []weir.Record // masked, not yet recorded
+	second   track         // beside the answer
+	command  track
 	up, down stream // messages of a two-way stream
-
 	renewals atomic.Uint64
+}
 
-	rows int64  // of a framed answer
-	last []byte // of it, recorded with its end
+// sides returns what the exchange has beside its answer, from now on.
+func (x *Exchange) sides() *beside {
+	if b := x.rest.Load(); b != nil {
+		return b
+	}
+	x.rest.CompareAndSwap(nil, &beside{})
+	return x.rest.Load()
 }
 
 // track counts what passed and what of it was kept.
@@ -111,7 +123,8 @@ func (x *Exchange) Head(text string, attrs []weir.Attr) error {
 	}
 	kept := make([]weir.Attr, len(attrs))
 	copy(kept, attrs)
-	x.heads = append(x.heads, weir.Record{Exchange: x.n, Kind: weir.RecordAnswerHead, Text: text, Attrs: kept})
+	b := x.sides()
+	b.heads = append(b.heads, weir.Record{Exchange: x.n, Kind: weir.RecordAnswerHead, Text: text, Attrs: kept})
 	return nil
 }
 
@@ -129,7 +142,7 @@ func (x *Exchange) ErrorWriter(dst io.Writer, shape weir.Shape) (weir.MaskWriter
 	if err := x.alive(); err != nil {
 		return nil, err
 	}
-	return x.open(&tee{x: x, kind: weir.RecordAnswerError, track: &x.second, dst: dst}, shape)
+	return x.open(&tee{x: x, kind: weir.RecordAnswerError, track: &x.sides().second, dst: dst}, shape)
 }
 
 // Note records what happened within the exchange: a file operation, a resize. text and the values of attrs are masked, each by its
@@ -154,7 +167,15 @@ func (x *Exchange) Note(kind weir.RecordKind, text string, attrs ...weir.Attr) e
 
 // Renew has the recording go on where its cap had stopped it: what a person enters while an answer runs, as a line in a shell, has an answer of its own,
 // up to the cap again. The recording then tells how much is missing. Safe for concurrent use.
-func (x *Exchange) Renew() { x.renewals.Add(1) }
+func (x *Exchange) Renew() { x.sides().renewals.Add(1) }
+
+// renewed is how often it was renewed.
+func (x *Exchange) renewed() uint64 {
+	if b := x.rest.Load(); b != nil {
+		return b.renewals.Load()
+	}
+	return 0
+}
 
 // CommandBody returns a writer for a copy of what the client sends along with the command: it is masked
 // and recorded up to the cap. A failed write means that it could not be recorded: stop forwarding.
@@ -162,7 +183,7 @@ func (x *Exchange) CommandBody(shape weir.Shape) (io.WriteCloser, error) {
 	if err := x.alive(); err != nil {
 		return nil, err
 	}
-	return x.open(&tee{x: x, kind: weir.RecordCommandBody, track: &x.command}, shape)
+	return x.open(&tee{x: x, kind: weir.RecordCommandBody, track: &x.sides().command}, shape)
 }
 
 func (x *Exchange) open(t *tee, shape weir.Shape) (weir.MaskWriter, error) {
@@ -178,12 +199,16 @@ func (x *Exchange) open(t *tee, shape weir.Shape) (weir.MaskWriter, error) {
 
 // flushHeads puts the heads into the journal.
 func (x *Exchange) flushHeads() error {
-	for i := range x.heads {
-		if err := x.s.record(x.ctx, &x.heads[i]); err != nil {
+	b := x.rest.Load()
+	if b == nil {
+		return nil
+	}
+	for i := range b.heads {
+		if err := x.s.record(x.ctx, &b.heads[i]); err != nil {
 			return err
 		}
 	}
-	x.heads = x.heads[:0]
+	b.heads = b.heads[:0]
 	return nil
 }
 
@@ -192,7 +217,7 @@ func (x *Exchange) Refuse(d *weir.Denied) *weir.Denied {
 	if err := x.alive(); err != nil {
 		return unborn()
 	}
-	x.heads = nil // they are not what the client gets
+	x.sides().heads = nil // they are not what the client gets
 	return x.s.refuse(x.ctx, x.n, "", weir.Verdict{Rule: d.Rule}, d)
 }
 
@@ -221,12 +246,8 @@ func (x *Exchange) endIn(err error, now time.Time, rec *weir.Record, attrs []wei
 		return nil
 	}
 	s := x.s
-	x.up.mu.Lock()
-	x.down.mu.Lock()
 	*rec = weir.Record{Exchange: x.n, Kind: weir.RecordAnswerEnd, Data: x.count(x.last)}
 	rec.Attrs, x.last = x.outcome(attrs, now, err), nil
-	x.up.mu.Unlock()
-	x.down.mu.Unlock()
 	if x.cancel != nil {
 		x.ctx = context.WithoutCancel(x.ctx)
 	}
@@ -248,29 +269,45 @@ func (x *Exchange) endIn(err error, now time.Time, rec *weir.Record, attrs []wei
 
 // outcome appends the end record's attributes.
 func (x *Exchange) outcome(attrs []weir.Attr, now time.Time, err error) []weir.Attr {
-	num := func(name string, n int64) weir.Attr { return weir.Attr{Name: name, Value: strconv.FormatInt(n, 10)} }
-	down, up := x.answer.bytes+x.second.bytes+x.down.bytes, x.command.bytes+x.up.bytes
-	attrs = append(attrs, num("duration_us", now.Sub(x.start).Microseconds()), num("bytes", down))
-	if kept := x.answer.kept + x.second.kept + x.down.kept; kept < down {
-		attrs = append(attrs, num("recorded", kept), weir.Attr{Name: "truncated", Value: "true"})
+	num := func(name string, n int64) {
+		attrs = append(attrs, weir.Attr{Name: name, Value: strconv.FormatInt(n, 10)})
+	}
+	down, kept, up, upKept := x.answer.bytes, x.answer.kept, int64(0), int64(0)
+	b := x.rest.Load()
+	if b != nil {
+		b.up.mu.Lock()
+		defer b.up.mu.Unlock()
+		b.down.mu.Lock()
+		defer b.down.mu.Unlock()
+		down, kept = down+b.second.bytes+b.down.bytes, kept+b.second.kept+b.down.kept
+		up, upKept = b.command.bytes+b.up.bytes, b.command.kept+b.up.kept
+	}
+	num("duration_us", now.Sub(x.start).Microseconds())
+	num("bytes", down)
+	if kept < down {
+		num("recorded", kept)
+		attrs = append(attrs, weir.Attr{Name: "truncated", Value: "true"})
 	}
 	if x.rows > 0 {
-		attrs = append(attrs, num("rows", x.rows))
+		num("rows", x.rows)
 	}
 	if up > 0 {
-		attrs = append(attrs, num("command_bytes", up))
-		if kept := x.command.kept + x.up.kept; kept < up {
-			attrs = append(attrs, num("command_recorded", kept), weir.Attr{Name: "command_truncated", Value: "true"})
+		num("command_bytes", up)
+		if upKept < up {
+			num("command_recorded", upKept)
+			attrs = append(attrs, weir.Attr{Name: "command_truncated", Value: "true"})
 		}
 	}
 	add := func(prefix string, t *weir.Tally) {
-		t.Each(func(kind string, n int) { attrs = append(attrs, num(prefix+kind, int64(n))) })
+		t.Each(func(kind string, n int) { num(prefix+kind, int64(n)) })
 	}
 	add("masked.", &x.answer.tally)
-	add("masked.", &x.second.tally)
-	add("masked.", &x.down.tally)
-	add("command_masked.", &x.command.tally)
-	add("command_masked.", &x.up.tally)
+	if b != nil {
+		add("masked.", &b.second.tally)
+		add("masked.", &b.down.tally)
+		add("command_masked.", &b.command.tally)
+		add("command_masked.", &b.up.tally)
+	}
 	if err != nil {
 		_, public := weir.PublicOf(err)
 		attrs = append(attrs, weir.Attr{Name: "error", Value: public})
@@ -281,22 +318,26 @@ func (x *Exchange) outcome(attrs []weir.Attr, now time.Time, err error) []weir.A
 // ClientMessage masks and records one message of a two-way stream. Call it before forwarding msg,
 // which is not changed. shape must not be FormatUnknown.
 func (x *Exchange) ClientMessage(msg []byte, shape weir.Shape) error {
-	_, err := x.message(&x.up, weir.RecordClientMessage, nil, msg, shape)
+	_, err := x.message(weir.RecordClientMessage, nil, msg, shape)
 	return err
 }
 
 // TargetMessage masks and records one message from the target and appends the masked form to dst,
 // which is the only form the client may get.
 func (x *Exchange) TargetMessage(dst, msg []byte, shape weir.Shape) ([]byte, error) {
-	return x.message(&x.down, weir.RecordTargetMessage, dst, msg, shape)
+	return x.message(weir.RecordTargetMessage, dst, msg, shape)
 }
 
-func (x *Exchange) message(d *stream, kind weir.RecordKind, dst, msg []byte, shape weir.Shape) ([]byte, error) {
+func (x *Exchange) message(kind weir.RecordKind, dst, msg []byte, shape weir.Shape) ([]byte, error) {
 	if err := x.alive(); err != nil {
 		return nil, err
 	}
 	if over := x.s.over(); over != nil {
 		return nil, over
+	}
+	d := &x.sides().up
+	if kind == weir.RecordTargetMessage {
+		d = &x.sides().down
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -165,6 +167,51 @@ func TestAHeldStatement(t *testing.T) {
 	send(t, w.target, frame('C', "DELETE 1\x00"), frame('Z', "I"))
 	if kinds, _ := types(t, w.client, 2); kinds != "CZ" {
 		t.Fatal(kinds)
+	}
+}
+
+// TestAPortalThatIsRunAgain is decided on again, with the parameters that it was bound to in the record. It cannot wait, since what an approval would be bound to is gone.
+func TestAPortalThatIsRunAgain(t *testing.T) {
+	var asked atomic.Int32
+	var effect atomic.Value
+	effect.Store(weir.Allow)
+	c := &gatetest.Controls{OnDecide: func(cmd *weir.Command) (weir.Verdict, error) {
+		asked.Add(1)
+		if len(cmd.Attrs) > 0 && cmd.Attrs[0].Value != "42" {
+			return weir.Verdict{}, errors.New("another parameter")
+		}
+		return weir.Verdict{Effect: effect.Load().(weir.Effect), Rule: "some"}, nil
+	}}
+	w := wire(t, c)
+	send(t, w.client, parse("", "select a from t where a = $1"), frame('B', "\x00\x00\x00\x00\x00\x01\x00\x00\x00\x0242\x00\x00"),
+		frame('D', "P\x00"), frame('E', executeUnnamed), frame('H', ""))
+	types(t, w.target, 5)
+	send(t, w.target, frame('1', ""), frame('2', ""), frame('T', "\x00\x01"+column("a", 25, 0)), frame('D', cells("x")), frame('C', "SELECT 1\x00"))
+	if kinds, _ := types(t, w.client, 5); kinds != "12TDC" {
+		t.Fatal(kinds)
+	}
+	send(t, w.client, frame('E', executeUnnamed), frame('H', ""))
+	if kinds, _ := types(t, w.target, 2); kinds != "EH" || asked.Load() != 3 {
+		t.Fatalf("%q, and the decider was asked %d times", kinds, asked.Load())
+	}
+	send(t, w.target, frame('C', "SELECT 0\x00"))
+	types(t, w.client, 1)
+	bound := 0
+	for _, r := range c.Records() {
+		if r.Kind == weir.RecordCommand && strings.HasPrefix(r.Attrs[len(r.Attrs)-1].Name, "parameter") && r.Attrs[len(r.Attrs)-1].Value == "42" {
+			bound++
+		}
+	}
+	if bound != 2 {
+		t.Errorf("%d commands are recorded with their parameter, not 2", bound)
+	}
+	effect.Store(weir.Approve)
+	send(t, w.client, frame('E', executeUnnamed), frame('S', ""))
+	if kinds, refusal := types(t, w.client, 1); kinds != "E" || !strings.Contains(refusal, "bind it anew") {
+		t.Fatalf("%q", refusal)
+	}
+	if kinds, _ := types(t, w.target, 1); kinds != "S" {
+		t.Fatalf("the target got %q", kinds)
 	}
 }
 

@@ -194,7 +194,7 @@ func (f *finder) candidate(i int) bool {
 		}
 		l := &f.s.literals[n.literal]
 		start := i - l.at
-		if l.read == readName && start < f.named || l.read == readEncoded && start < f.plain || !hasLiteral(f.b[start:], l) {
+		if l.read == readName && start < f.named || l.read == readEncoded && start < f.plain || !n.whole && !hasLiteral(f.b[start:], l) {
 			continue // name would not judge a name twice, nor encoded look into a run twice
 		}
 		if f.read(l, start) {
@@ -295,17 +295,23 @@ func (f *finder) look(l *literal, start int) bool {
 
 // run returns the end of the alphabet's run at i and whether it is known to be the end.
 func (f *finder) run(i int, alphabet *[256]bool) (end int, closed bool) {
-	b := f.b
-	end = i
-	for end+4 <= len(b) && alphabet[b[end]] && alphabet[b[end+1]] && alphabet[b[end+2]] && alphabet[b[end+3]] {
-		end += 4
-	}
-	for ; end < len(b); end++ {
-		if !alphabet[b[end]] {
-			return end, true
+	end = runEnd(f.b, i, alphabet)
+	return end, end < len(f.b) || f.final && end == len(f.b)
+}
+
+// runEnd returns the end of the alphabet's run in b at i.
+func runEnd(b []byte, i int, alphabet *[256]bool) int {
+	for ; i+8 <= len(b); i += 8 {
+		w := binary.LittleEndian.Uint64(b[i:])
+		if !(alphabet[byte(w)] && alphabet[byte(w>>8)] && alphabet[byte(w>>16)] && alphabet[byte(w>>24)] &&
+			alphabet[byte(w>>32)] && alphabet[byte(w>>40)] && alphabet[byte(w>>48)] && alphabet[byte(w>>56)]) {
+			break
 		}
 	}
-	return end, f.final && end == len(b)
+	for i < len(b) && alphabet[b[i]] {
+		i++
+	}
+	return i
 }
 
 // add records a finding; one that begins before what was already decided is cut or dropped.

@@ -296,33 +296,41 @@ func (f *finder) format(l *literal, start int) bool {
 	if !closed {
 		return f.more(start, start+l.inner, l.rule, RunToken, "")
 	}
-	if l.tail != nil {
-		n := l.shape(f.b[value:end])
-		if n < 0 {
-			return false
-		}
-		end = value + n
-	}
-	for l.tail == nil && end > value && (f.b[end-1] == '.' || f.b[end-1] == '=' && l.alphabet['.']) {
-		end-- // a full stop behind a token
-	}
-	if l.exact && l.tail == nil && end-value > l.max && f.b[value+l.max] == '/' && start > 0 && f.b[start-1] == '/' {
-		end = value + l.max // a part of a path
-	}
-	v := f.b[value:end]
-	if l.exact && (len(v) > l.max || end < len(f.b) && isWord(f.b[end])) || isExample(v) {
-		return false
-	}
-	if len(v) < l.min || !l.alphabet['/'] && len(v) > 4*l.max {
-		return false
-	}
-	if low(v) && (l.before == nil || len(v) > 8) || text-start > 15 && low(f.b[start:text]) || !l.passes(f.b[start:end], v) {
-		return false
-	}
-	if l.proof == nil && digestAround(f.b, start, end) {
+	if end = l.ends(f.b, start, text, value, end); end < 0 {
 		return false
 	}
 	return f.add(start, start+l.inner, end, l.rule)
+}
+
+// ends returns where the token ends that begins at start, or -1 if it is none. Its text stands at text, and b[value:end] is what may belong to it behind that.
+func (l *literal) ends(b []byte, start, text, value, end int) int {
+	if l.tail != nil {
+		n := l.shape(b[value:end])
+		if n < 0 {
+			return -1
+		}
+		end = value + n
+	}
+	for l.tail == nil && end > value && (b[end-1] == '.' || b[end-1] == '=' && l.alphabet['.']) {
+		end-- // a full stop behind a token
+	}
+	if l.exact && l.tail == nil && end-value > l.max && b[value+l.max] == '/' && start > 0 && b[start-1] == '/' {
+		end = value + l.max // a part of a path
+	}
+	v := b[value:end]
+	if l.exact && (len(v) > l.max || end < len(b) && isWord(b[end])) || isExample(v) {
+		return -1
+	}
+	if len(v) < l.min || !l.alphabet['/'] && len(v) > 4*l.max {
+		return -1
+	}
+	if low(v) && (l.before == nil || len(v) > 8) || text-start > 15 && low(b[start:text]) || !l.passes(b[start:end], v) {
+		return -1
+	}
+	if l.proof == nil && digestAround(b, start, end) {
+		return -1
+	}
+	return end
 }
 
 // digestAround reports that b[start:end] is a digest in base64 behind the name of its algorithm, which begins like a token by chance: sha256=…

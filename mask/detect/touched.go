@@ -105,7 +105,7 @@ func (s *Set) touchedAt(b []byte, from, to int) bool {
 // stands reports whether a literal has its window w at i.
 func (s *Set) stands(b []byte, i int, w uint32) bool {
 	for _, n := range s.windows.at(w) {
-		if n.may(b, i) && hasLiteral(b[i-int(n.back):], &s.literals[n.literal]) {
+		if n.may(b, i) && (n.whole || hasLiteral(b[i-int(n.back):], &s.literals[n.literal])) {
 			return true
 		}
 	}

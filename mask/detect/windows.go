@@ -15,8 +15,11 @@ import (
 // sieve is a bitmap over a hash of the windows there are: most of what passes the pairs by chance ends here.
 type sieve [1 << 14]uint64
 
+// mix spreads windows over a table by their upper bits.
+const mix = 0x9E3779B1
+
 func sieveBit(w uint32) (word uint32, bit uint64) {
-	h := w * 0x9E3779B1 >> 12
+	h := w * mix >> 12
 	return h / 64, 1 << (h % 64)
 }
 
@@ -30,12 +33,10 @@ func (v *sieve) has(w uint32) bool {
 	return v[word]&bit != 0
 }
 
-// hasOne reports whether it has x, y or z.
-func (v *sieve) hasOne(x, y, z uint32) bool {
-	a, p := sieveBit(x)
-	b, q := sieveBit(y)
-	c, r := sieveBit(z)
-	return v[a]&p|v[b]&q|v[c]&r != 0
+// which tells which of x, y and z it has, from bit 0 on.
+func (v *sieve) which(x, y, z uint32) uint64 {
+	a, b, c := x*mix>>12, y*mix>>12, z*mix>>12
+	return v[a/64]>>(a%64)&1 | v[b/64]>>(b%64)&1<<1 | v[c/64]>>(c%64)&1<<2
 }
 
 // pairs says of each two bytes that stand at an even place in which buckets of literals they may be, as the first half of four bytes and as the
@@ -59,6 +60,7 @@ type place struct {
 	literal int32
 	back    int32 // so far behind its beginning
 	first   uint8 // what the literal begins with; bit 5, which tells upper from lower case, is set
+	whole   bool  // the literal is its window
 }
 
 // may reports whether the literal may stand where its window stands at b[i:].
@@ -75,7 +77,7 @@ type slot struct {
 
 // at returns the literals whose window w is. The caller must not change them.
 func (x *windows) at(w uint32) []place {
-	for i := w * 0x9E3779B1 >> x.shift; ; i++ {
+	for i := w * mix >> x.shift; ; i++ {
 		s := &x.slots[i&uint32(len(x.slots)-1)]
 		if s.n == 0 || s.window == w {
 			return x.lits[s.from : s.from+s.n]
@@ -115,10 +117,10 @@ func (s *Set) build() {
 		w, from := all[i].window, i
 		for ; i < len(all) && all[i].window == w; i++ {
 			l := &s.literals[all[i].literal]
-			x.lits[i] = place{all[i].literal, int32(l.at), l.text[0] | 0x20} //nolint:gosec // a literal is short
+			x.lits[i] = place{all[i].literal, int32(l.at), l.text[0] | 0x20, len(l.text) == window && !l.fold} //nolint:gosec // a literal is short
 		}
 		s.sieve.add(w)
-		at := w * 0x9E3779B1 >> x.shift
+		at := w * mix >> x.shift
 		for x.slots[at&(1<<size-1)].n != 0 {
 			at++
 		}

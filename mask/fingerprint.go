@@ -19,9 +19,10 @@ type fingerprinter struct {
 	mac          hash.Hash // nil until there is a need for it
 	inner, outer []byte    // states
 	state        []byte
-	code         [sha256.Size]byte // of value
-	text, last   []byte            // what the two hashes were fed with
-	size         int               // of text without its padding: "v1" and the value; 0: there is none
+	code         [sha256.Size]byte      // of value
+	text         []byte                 // what the inner hash was fed with
+	last         [sha256.BlockSize]byte // and the outer one
+	size         int                    // of text without its padding: "v1" and the value; 0: there is none
 	seed         maphash.Seed
 	held         []heldCode // of the secrets held that were asked for, by a hash; nil until there is one
 }
@@ -60,7 +61,7 @@ func newFingerprinter(key []byte) *fingerprinter {
 		return f
 	}
 	f.inner, f.outer = f.behind(key, 0x36), f.behind(key, 0x5c)
-	f.last = padded(make([]byte, sha256.Size))
+	_ = padded(f.last[:sha256.Size])
 	// How a state is spelled is nowhere promised.
 	sample := []byte("sample")
 	quick := bytes.Clone(f.sum(sample))
@@ -89,7 +90,7 @@ func (f *fingerprinter) behind(key []byte, pad byte) []byte {
 
 // sum is the code of the version and value. It is valid until the next call.
 func (f *fingerprinter) sum(value []byte) []byte {
-	if f.size > 0 && bytes.Equal(f.text[len(version):f.size], value) {
+	if n := len(value); f.size > 0 && f.size == len(version)+n && (n == 0 || f.text[f.size-1] == value[n-1]) && bytes.Equal(f.text[len(version):f.size], value) {
 		return f.code[:] // columns and logs repeat themselves
 	}
 	f.text = append(append(f.text[:0], version...), value...)
@@ -107,11 +108,15 @@ func (f *fingerprinter) sum(value []byte) []byte {
 func (f *fingerprinter) quick() bool {
 	f.text = padded(f.text)
 	words := f.from(f.inner, f.text)
-	copy(f.last, words) // what stands behind them is always the same
-	if words != nil {
-		words = f.from(f.outer, f.last)
+	if words == nil {
+		return false
 	}
-	return copy(f.code[:], words) == len(f.code)
+	*(*[sha256.Size]byte)(f.last[:]) = *words // what stands behind them is always the same
+	if words = f.from(f.outer, f.last[:]); words == nil {
+		return false
+	}
+	f.code = *words
+	return true
 }
 
 // slow computes the code of the version and value as package hmac does.
@@ -127,7 +132,7 @@ func (f *fingerprinter) slow(value []byte) []byte {
 }
 
 // from returns the words of the state that blocks lead to from a state, or nil. They are valid until the next call.
-func (f *fingerprinter) from(state, blocks []byte) []byte {
+func (f *fingerprinter) from(state, blocks []byte) *[sha256.Size]byte {
 	if f.hash.UnmarshalBinary(state) != nil {
 		return nil
 	}
@@ -137,17 +142,20 @@ func (f *fingerprinter) from(state, blocks []byte) []byte {
 		return nil
 	}
 	f.state = after
-	return after[stateHead : stateHead+sha256.Size]
+	return (*[sha256.Size]byte)(after[stateHead:])
 }
 
 // padded appends what ends a message that follows a block (FIPS 180-4, section 5.1.1).
 func padded(b []byte) []byte {
 	const least = len("\x80") + 8
 	n := len(b)
-	size := (n + least + sha256.BlockSize - 1) / sha256.BlockSize * sha256.BlockSize
-	b = slices.Grow(b, size-n)[:size]
+	size := (n + least + sha256.BlockSize - 1) &^ (sha256.BlockSize - 1)
+	if size > cap(b) {
+		b = slices.Grow(b, size-n)
+	}
+	b = b[:size]
+	clear(b[n:])
 	b[n] = 0x80
-	clear(b[n+1 : size-8])
 	binary.BigEndian.PutUint64(b[size-8:], 8*uint64(sha256.BlockSize+n)) //nolint:gosec // a length
 	return b
 }

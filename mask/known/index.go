@@ -280,8 +280,22 @@ func (s *Set) look(l *looked, x *index, b []byte, start int) bool {
 // findLong probes every eighth byte.
 func (s *Set) findLong(dst []Span, b []byte) []Span {
 	x := s.long
+	i := x.scanLong(b, 0)
+	for ; i+32 <= len(b); i = x.scanLong(b, i+32) {
+		for k := i; k < i+32; k += 8 {
+			dst = s.probe(dst, x, b, k, x.load(b[k:]))
+		}
+	}
+	for ; i+longWidth <= len(b); i += longStep {
+		dst = s.probe(dst, x, b, i, x.load(b[i:]))
+	}
+	return dst
+}
+
+// scanLong returns where the first 32 bytes of b from i on begin that hold a place to probe, or where fewer than 32 are left. It is a function of its own so that
+// the loop has a register for most that it needs.
+func (x *index) scanLong(b []byte, i int) int {
 	filter, shift := x.filter, x.shift&63
-	i := 0
 	for ; i+32 <= len(b); i += 32 {
 		c := b[i : i+32 : i+32]
 		h0, h1 := binary.LittleEndian.Uint64(c)*mixLong, binary.LittleEndian.Uint64(c[8:])*mixLong
@@ -289,15 +303,10 @@ func (s *Set) findLong(dst []Span, b []byte) []Span {
 		const n = uint64(len(bitsTable))
 		m0, m1, m2, m3 := bitsTable[h0>>bitsShift%n], bitsTable[h1>>bitsShift%n], bitsTable[h2>>bitsShift%n], bitsTable[h3>>bitsShift%n]
 		if m0&^filter[h0>>shift] == 0 || m1&^filter[h1>>shift] == 0 || m2&^filter[h2>>shift] == 0 || m3&^filter[h3>>shift] == 0 {
-			for k := i; k < i+32; k += 8 {
-				dst = s.probe(dst, x, b, k, x.load(b[k:]))
-			}
+			break
 		}
 	}
-	for ; i+longWidth <= len(b); i += longStep {
-		dst = s.probe(dst, x, b, i, x.load(b[i:]))
-	}
-	return dst
+	return i
 }
 
 // findShort probes every fourth byte.

@@ -19,7 +19,7 @@ type fingerprinter struct {
 	mac          hash.Hash // nil until there is a need for it
 	inner, outer []byte    // states
 	state        []byte
-	code         [sha256.Size]byte      // of value
+	code         []byte                 // of value, in state
 	text         []byte                 // what the inner hash was fed with
 	last         [sha256.BlockSize]byte // and the outer one
 	size         int                    // of text without its padding: "v1" and the value; 0: there is none
@@ -91,7 +91,7 @@ func (f *fingerprinter) behind(key []byte, pad byte) []byte {
 // sum is the code of the version and value. It is valid until the next call.
 func (f *fingerprinter) sum(value []byte) []byte {
 	if n := len(value); f.size > 0 && f.size == len(version)+n && (n == 0 || f.text[f.size-1] == value[n-1]) && bytes.Equal(f.text[len(version):f.size], value) {
-		return f.code[:] // columns and logs repeat themselves
+		return f.code // columns and logs repeat themselves
 	}
 	f.text = append(append(f.text[:0], version...), value...)
 	f.size = len(f.text)
@@ -101,7 +101,7 @@ func (f *fingerprinter) sum(value []byte) []byte {
 	if cap(f.text) > keptValue {
 		f.text, f.size = nil, 0
 	}
-	return f.code[:]
+	return f.code
 }
 
 // quick computes the code of text from the states, and reports whether it could.
@@ -115,7 +115,7 @@ func (f *fingerprinter) quick() bool {
 	if words = f.from(f.outer, f.last[:]); words == nil {
 		return false
 	}
-	f.code = *words
+	f.code = words[:]
 	return true
 }
 
@@ -127,8 +127,9 @@ func (f *fingerprinter) slow(value []byte) []byte {
 	f.mac.Reset()
 	_, _ = f.mac.Write([]byte(version))
 	_, _ = f.mac.Write(value)
-	f.mac.Sum(f.code[:0])
-	return f.code[:]
+	f.state = f.mac.Sum(f.state[:0])
+	f.code = f.state
+	return f.code
 }
 
 // from returns the words of the state that blocks lead to from a state, or nil. They are valid until the next call.

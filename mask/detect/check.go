@@ -3,6 +3,7 @@ package detect
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"hash/crc32"
 	"math/bits"
@@ -238,4 +239,66 @@ func jsonHeader(v []byte) bool {
 		}
 	}
 	return bytes.IndexByte(b[:n], ':') > 0
+}
+
+// isExample reports a value that says that it is none.
+func isExample(v []byte) bool {
+	if !mayHold(v, 'X') {
+		return false // most values need no second look
+	}
+	i := bytes.IndexByte(v, 'X')
+	return i >= 0 && bytes.Contains(v[max(0, i-1):], []byte("EXAMPLE"))
+}
+
+// mayHold reports whether c may stand in v. For a token that is sooner done than a call of bytes.IndexByte.
+func mayHold(v []byte, c byte) bool {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	n := len(v)
+	if n < 8 || n > 64 {
+		return true
+	}
+	// A byte that is c becomes zero, and the lowest zero byte sets its high bit.
+	x := ones * uint64(c)
+	w := binary.LittleEndian.Uint64(v[n-8:]) ^ x
+	zero := (w - ones) &^ w
+	for i := 0; i <= n-8; i += 8 {
+		w = binary.LittleEndian.Uint64(v[i:i+8:i+8]) ^ x
+		zero |= (w - ones) &^ w
+	}
+	return zero&highs != 0
+}
+
+// low reports a value with hardly any variety: xxxxxxxx, 00000000.
+func low(v []byte) bool {
+	const few = 4
+	var kinds uint64 // of the first bytes; some share a bit, so there may be more
+	if len(v) >= 8 {
+		w := binary.LittleEndian.Uint64(v)
+		kinds = 1<<(w&63) | 1<<(w>>8&63) | 1<<(w>>16&63) | 1<<(w>>24&63) | 1<<(w>>32&63) | 1<<(w>>40&63) | 1<<(w>>48&63) | 1<<(w>>56&63)
+		if bits.OnesCount64(kinds) > few {
+			return false
+		}
+	}
+	for _, c := range v[:min(len(v), 12)] {
+		kinds |= 1 << (c % 64)
+	}
+	if bits.OnesCount64(kinds) > few {
+		return false
+	}
+	var seen [few]byte
+	n := 0
+next:
+	for _, c := range v {
+		for _, s := range seen[:n] {
+			if c == s {
+				continue next
+			}
+		}
+		if n == len(seen) {
+			return false
+		}
+		seen[n] = c
+		n++
+	}
+	return n < len(v)
 }

@@ -301,12 +301,11 @@ func (f *finder) run(i int, alphabet *[256]bool) (end int, closed bool) {
 
 // runEnd returns the end of the alphabet's run in b at i.
 func runEnd(b []byte, i int, alphabet *[256]bool) int {
-	for ; i+8 <= len(b); i += 8 {
-		w := binary.LittleEndian.Uint64(b[i:])
-		if !(alphabet[byte(w)] && alphabet[byte(w>>8)] && alphabet[byte(w>>16)] && alphabet[byte(w>>24)] &&
-			alphabet[byte(w>>32)] && alphabet[byte(w>>40)] && alphabet[byte(w>>48)] && alphabet[byte(w>>56)]) {
-			break
-		}
+	if i < 0 {
+		return i // never; so no index needs to be checked
+	}
+	for i <= len(b)-8 && alphabet[b[i]] && alphabet[b[i+1]] && alphabet[b[i+2]] && alphabet[b[i+3]] && alphabet[b[i+4]] && alphabet[b[i+5]] && alphabet[b[i+6]] && alphabet[b[i+7]] {
+		i += 8
 	}
 	for i < len(b) && alphabet[b[i]] {
 		i++

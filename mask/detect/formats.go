@@ -1,11 +1,9 @@
 package detect
 
 import (
-	"bytes"
 	"embed"
 	"errors"
 	"fmt"
-	"math/bits"
 	"strconv"
 	"strings"
 )
@@ -447,38 +445,4 @@ func (l *literal) passes(token, value []byte) bool {
 		}
 	}
 	return true
-}
-
-// isExample reports a value that says that it is none.
-func isExample(v []byte) bool {
-	i := bytes.IndexByte(v, 'X') // which is rare: most values need no second look
-	return i >= 0 && bytes.Contains(v[max(0, i-1):], []byte("EXAMPLE"))
-}
-
-// low reports a value with hardly any variety: xxxxxxxx, 00000000.
-func low(v []byte) bool {
-	const few = 4
-	var kinds uint64 // of the first bytes; some share a bit, so there may be more
-	for _, c := range v[:min(len(v), 12)] {
-		kinds |= 1 << (c % 64)
-	}
-	if bits.OnesCount64(kinds) > few {
-		return false
-	}
-	var seen [few]byte
-	n := 0
-next:
-	for _, c := range v {
-		for _, s := range seen[:n] {
-			if c == s {
-				continue next
-			}
-		}
-		if n == len(seen) {
-			return false
-		}
-		seen[n] = c
-		n++
-	}
-	return n < len(v)
 }

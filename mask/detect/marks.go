@@ -129,7 +129,9 @@ func (s *Set) tokens(dst []Finding, value []byte, marks []int32, from int) (foun
 			}
 			behind := start + len(l.text)
 			if end := l.ends(value, start, start, behind, runEnd(value, behind, l.alphabet)); end > start+l.inner {
-				found = append(found, Finding{From: start, Start: start + l.inner, End: end, Rule: l.rule})
+				found = append(found, Finding{})
+				f := &found[len(found)-1]
+				f.From, f.Start, f.End, f.Rule = start, start+l.inner, end, l.rule
 				done = end
 			}
 		}

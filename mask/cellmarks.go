@@ -43,20 +43,19 @@ func markAt(mark int32) int32 { return max(mark, ^mark) }
 
 // Marked is Cell for a cell that is b[from:from+len(value)] of what Marks searched, and none of those that it says nothing of; marks are those in it.
 func (c *Columns) Marked(dst []byte, col int, value []byte, marks []int32, from int, t *weir.Tally) ([]byte, weir.Change) {
-	r := c.rule(col)
 	for _, mark := range marks {
 		if mark < 0 {
-			return c.cell(dst, r, value, t)
+			return c.cell(dst, c.rule(col), value, t)
 		}
 	}
-	if r.typed || len(value) < shortest {
+	if len(value) < shortest || uint(col) < uint(len(c.cells)) && c.cells[col].typed {
 		return dst, weir.Unchanged
 	}
 	found, ok := c.m.e.detect.FindMarked(c.scan.found[:0], value, marks, from)
 	c.scan.found = found
 	switch {
 	case !ok:
-		return c.cell(dst, r, value, t)
+		return c.cell(dst, c.rule(col), value, t)
 	case len(found) == 0:
 		return dst, weir.Unchanged
 	}

@@ -17,3 +17,8 @@ func (s *Set) StandsIn(b []byte) bool {
 	}
 	return false
 }
+
+// Tokens is FindMarked where it needs no finder.
+func (s *Set) Tokens(value []byte, marks []int32, from int) (found []Finding, ok bool) {
+	return s.tokens(nil, value, marks, from)
+}

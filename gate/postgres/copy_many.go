@@ -44,6 +44,9 @@ func (c *codec) lineAhead(a *session.Answers, k *copying, b []byte, at, end int)
 	h := &c.ahead
 	data := at + frameHeader
 	row := b[data : end-1]
+	if h.mark >= end-1 && !forming(row) {
+		return // wherever its cells end
+	}
 	escapes := h.escapes && bytes.IndexByte(row, '\\') >= 0
 	if escapes && !k.csv {
 		k.split(row)

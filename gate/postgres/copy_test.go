@@ -25,3 +25,28 @@ func TestCopyCells(t *testing.T) {
 		}
 	}
 }
+
+// TestForming looks for what may be formed byte by byte.
+func TestForming(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	found := 0
+	for range 50000 {
+		v := make([]byte, r.IntN(30))
+		want := false
+		for i := range v {
+			if v[i] = 'a'; r.IntN(20) == 0 {
+				v[i] = byte(r.IntN(256))
+			}
+			want = want || formTable[v[i]]
+		}
+		if forming(v) != want {
+			t.Fatalf("%q: %v", v, !want)
+		}
+		if want {
+			found++
+		}
+	}
+	if found < 100 {
+		t.Errorf("%d of them may be", found)
+	}
+}

@@ -187,3 +187,23 @@ func formed(v []byte) bool { return len(v) > 0 && formTable[v[0]] }
 
 // formTable is what they begin with.
 var formTable = [256]bool{'{': true, '[': true, '(': true, '\\': true}
+
+// forming reports whether something in v may be formed.
+func forming(v []byte) bool {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	for len(v) >= 8 {
+		// A byte that is looked for becomes zero, and the lowest zero byte sets its high bit. A bracket differs from a brace by one bit.
+		w := binary.LittleEndian.Uint64(v)
+		x, y, z := (w|ones*0x20)^ones*'{', w^ones*'(', w^ones*'\\'
+		if ((x-ones)&^x|(y-ones)&^y|(z-ones)&^z)&highs != 0 {
+			return true
+		}
+		v = v[8:]
+	}
+	for _, c := range v {
+		if formTable[c] {
+			return true
+		}
+	}
+	return false
+}

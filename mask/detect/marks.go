@@ -44,13 +44,13 @@ func (t *pairs) scan(b []byte, i int, pair uint64) (at int, before uint64) {
 }
 
 // some is 1 where x is not 0.
-func some(x uint64) uint { return uint((x | -x) >> 63) }
+func some(x uint64) uint64 { return (x | -x) >> 63 }
 
 // marksNear appends what marks finds near the pairs of b[i:i+8] that in has a bit of, from next on. It returns where to go on the next time.
-func (s *Set) marksNear(dst []int32, b []byte, i, next int, in uint) ([]int32, int) {
+func (s *Set) marksNear(dst []int32, b []byte, i, next int, in uint64) ([]int32, int) {
 	for ; in != 0; in &= in - 1 {
 		// The window is where the first of two such pairs is, or one byte before or behind.
-		at := i + 2*bits.TrailingZeros(in) - 2
+		at := i + 2*bits.TrailingZeros64(in) - 2
 		from := max(next, at-1)
 		if next = at + 2; from < 0 || from > len(b)-8 {
 			dst = s.marks(dst, b, from, next)

@@ -171,9 +171,17 @@ func (s *Server) heldNotice(info *weir.SessionInfo, id weir.RequestID) (message,
 		fmt.Sprintf("an approver runs: weir requests approve %s; or cancel the statement", id)
 }
 
-// servePostgres carries one connection.
-func (s *Server) servePostgres(ctx context.Context, conn net.Conn) {
-	err := s.postgres.Serve(ctx, conn, clientOf(conn))
+// servePostgres carries one connection, which may last longer than the call.
+func (s *Server) servePostgres(ctx context.Context, conn net.Conn, over func()) {
+	client := clientOf(conn)
+	s.postgres.Carry(ctx, conn, client, func(err error) {
+		defer over()
+		s.logPostgres(ctx, client, err)
+	})
+}
+
+// logPostgres says why a connection ended that did not end in good order.
+func (s *Server) logPostgres(ctx context.Context, client weir.Client, err error) {
 	if err == nil || ctx.Err() != nil {
 		return
 	}
@@ -182,7 +190,7 @@ func (s *Server) servePostgres(ctx context.Context, conn net.Conn) {
 	if errors.As(err, &d) || errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) {
 		level = slog.LevelInfo
 	}
-	s.log.LogAttrs(ctx, level, "a postgres connection ended", slog.String("client", clientOf(conn).Addr.String()), slog.String("reason", err.Error()))
+	s.log.LogAttrs(ctx, level, "a postgres connection ended", slog.String("client", client.Addr.String()), slog.String("reason", err.Error()))
 }
 
 // clientOf is the far end of a connection.

@@ -41,7 +41,7 @@ func (s *Server) listen(ctx context.Context) (err error) {
 	for _, x := range []struct {
 		protocol  weir.Protocol
 		key, addr string
-		serve     func(context.Context, net.Conn)
+		serve     func(context.Context, net.Conn, func())
 	}{{weir.Postgres, "listen.postgres", s.cfg.Listen.Postgres, s.servePostgres}, {weir.SSH, "listen.ssh", s.cfg.Listen.SSH, s.serveSSH}} {
 		if x.addr == "" {
 			continue

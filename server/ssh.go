@@ -169,8 +169,9 @@ func (s *Server) sshAddress() (host string, port int, hostCA []byte, ok bool) {
 	return s.base.Hostname(), s.portOf(weir.SSH), s.sshCA.HostCA(), true
 }
 
-// serveSSH carries one connection.
-func (s *Server) serveSSH(ctx context.Context, conn net.Conn) {
+// serveSSH carries one connection to its end.
+func (s *Server) serveSSH(ctx context.Context, conn net.Conn, over func()) {
+	defer over()
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	client := clientOf(conn)

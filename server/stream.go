@@ -15,11 +15,11 @@ import (
 // maxStreams bounds the connections of one listener that is not the web's.
 const maxStreams = 20_000
 
-// streams serves the connections of one listener, each by its own goroutine, and knows those that live.
+// streams serves the connections of one listener, each by a goroutine that may end before the connection does, and knows those that live.
 type streams struct {
 	protocol weir.Protocol
 	ln       net.Listener
-	serve    func(ctx context.Context, conn net.Conn)
+	serve    func(ctx context.Context, conn net.Conn, over func()) // over is called once, when the connection has ended
 	log      *slog.Logger
 
 	mu     sync.Mutex
@@ -51,13 +51,14 @@ func (s *streams) run(ctx context.Context) {
 			continue
 		}
 		go func() {
-			defer s.remove(conn)
+			over := func() { s.remove(conn) }
 			defer func() {
 				if r := recover(); r != nil {
 					s.log.LogAttrs(ctx, slog.LevelError, "an engine panicked; its connection was closed", slog.String("protocol", string(s.protocol)), slog.String("panic", fmt.Sprintf("%T", r)))
+					over()
 				}
 			}()
-			s.serve(ctx, conn)
+			s.serve(ctx, conn, over)
 		}()
 	}
 }
@@ -76,12 +77,16 @@ func (s *streams) add(conn net.Conn) bool {
 	return true
 }
 
+// remove may be called twice, since an engine may panic after its connection has ended.
 func (s *streams) remove(conn net.Conn) {
 	_ = conn.Close()
 	s.mu.Lock()
+	_, lives := s.live[conn]
 	delete(s.live, conn)
 	s.mu.Unlock()
-	s.done.Done()
+	if lives {
+		s.done.Done()
+	}
 }
 
 // stop closes the listener, waits for what runs until ctx ends, closes the rest and waits for their goroutines.

@@ -100,7 +100,7 @@ func (c *call) early(r *startup) *fatal {
 }
 
 // enter connects the target for a client that was let in. What it returns runs the session.
-func (c *call) enter(ctx context.Context, s *session.Session, r *startup) (func() error, error) {
+func (c *call) enter(ctx context.Context, s *session.Session, r *startup) (func(over func(error)), error) {
 	done := false
 	defer func() {
 		if !done {
@@ -171,7 +171,7 @@ func (c *call) connect(ctx context.Context, s *session.Session, t *Target, datab
 }
 
 // begin makes all that a session has beside its connections. up is closed with it, or when it fails.
-func (c *call) begin(ctx context.Context, s *session.Session, t *Target, up *Upstream, o *CodecOptions, at place) (func() error, error) {
+func (c *call) begin(ctx context.Context, s *session.Session, t *Target, up *Upstream, o *CodecOptions, at place) (func(over func(error)), error) {
 	info := s.Info()
 	leave := []func(){func() { _ = up.Conn.Close() }}
 	left := func() {
@@ -218,10 +218,11 @@ func (c *call) begin(ctx context.Context, s *session.Session, t *Target, up *Ups
 	}
 	c.target, c.greeting, c.tls = up.Conn, greeting(up, o.PID, o.Key), nil
 	begun = true
-	return func() error {
-		defer s.End("the connection was closed")
-		defer left()
-		return s.Pump(ctx, codec)
+	return func(over func(error)) {
+		s.Carry(ctx, codec, func(err error) {
+			defer over(err)
+			left()
+		})
 	}, nil
 }
 

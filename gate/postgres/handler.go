@@ -46,20 +46,39 @@ func New(gate *session.Gate, targets func(resource string) (*Target, bool), opt 
 
 // Serve carries one client's connection to its end and closes it. The error is for the log: nil when the connection ended in good
 // order, with a *weir.Denied in it when somebody was refused. It returns soon after ctx ends.
-func (h *Handler) Serve(ctx context.Context, conn Conn, client weir.Client) (err error) {
+func (h *Handler) Serve(ctx context.Context, conn Conn, client weir.Client) error {
+	over := make(chan error, 1)
+	h.Carry(ctx, conn, client, func(err error) { over <- err })
+	return <-over
+}
+
+// Carry is Serve for who does not wait: it returns when the client is in or will not be. done is told, once and maybe within Carry, what Serve would
+// return. No goroutine belongs to a connection on which nothing happens, where that can be.
+func (h *Handler) Carry(ctx context.Context, conn Conn, client weir.Client, done func(error)) {
 	c := &call{h: h, conn: conn, client: client}
+	over := func(err error) {
+		_ = c.conn.Close()
+		done(err)
+	}
+	if run := c.opened(ctx, over); run != nil {
+		run(over)
+	}
+}
+
+// opened is open for who is told by over that there is nothing to run.
+func (c *call) opened(ctx context.Context, over func(error)) (run func(over func(error))) {
+	var err error
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("panic of type %T", r)
-			h.opt.OnFault("postgres", err)
+			run, err = nil, fmt.Errorf("panic of type %T", r)
+			c.h.opt.OnFault("postgres", err)
 		}
-		_ = c.conn.Close()
+		if run == nil {
+			over(err)
+		}
 	}()
-	run, err := c.open(ctx)
-	if err != nil || run == nil {
-		return err
-	}
-	return run()
+	run, err = c.open(ctx)
+	return run
 }
 
 // call is one client's connection until its session runs.
@@ -74,7 +93,7 @@ type call struct {
 }
 
 // open lets the client in and connects its target. run is nil when there is nothing to run: a cancel request, a client that went away.
-func (c *call) open(ctx context.Context) (run func() error, err error) {
+func (c *call) open(ctx context.Context) (run func(over func(error)), err error) {
 	s, r, err := c.login(ctx)
 	if err != nil || s == nil {
 		return nil, err
@@ -143,7 +162,9 @@ func (c *call) dial(context.Context, string) (session.Conn, []byte, error) {
 	if c.target == nil {
 		return nil, nil, errors.New("no target yet")
 	}
-	return c.target, c.greeting, nil
+	greeting := c.greeting
+	c.greeting = nil
+	return c.target, greeting, nil
 }
 
 // gone makes nothing of the error of a client that went away.

@@ -160,7 +160,7 @@ func (g *Gate) admit(ctx context.Context, h *Hello) (*Admission, uint64, error) 
 
 // open makes, registers, records and audits a session.
 func (g *Gate) open(ctx context.Context, in *Incoming, h *Hello, adm *Admission) (*Session, error) {
-	s := &Session{gate: g, in: in, done: make(chan struct{}), running: make(map[*Exchange]context.CancelCauseFunc)}
+	s := &Session{gate: g, in: in, done: make(chan struct{})}
 	s.info = weir.SessionInfo{
 		ID: weir.SessionID(g.opt.NewID("ses_")), Identity: adm.Identity, Resource: adm.Resource,
 		Client: in.client, Start: g.opt.Now(), Expires: adm.Expires,

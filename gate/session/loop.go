@@ -25,8 +25,8 @@ func (l *loops) pick() *wire.Loop {
 // looped is what a pump needs to be driven by a loop, until it leaves.
 type looped struct {
 	member wire.Member
-	left   chan struct{} // closed when it has left; what was written before may be read then
-	up     chan error    // of the goroutine that carries requests on, if it has left within one
+	left   bool       // of who takes requests
+	up     chan error // of the goroutine that carries requests on, if it has left within one
 }
 
 // sockets are a pump's two sides where they are sockets, the client's first.
@@ -75,9 +75,9 @@ func (p *pump) kick() {
 	}
 }
 
-// loop lets a loop drive the session as long as it can, and returns when it has left.
+// loop lets a loop drive the session as long as it can. This goroutine has nothing to do with it any more: another one goes on when it has left.
 func (p *pump) loop() {
-	l := &looped{left: make(chan struct{})}
+	l := &looped{}
 	p.looped, p.apart = l, false
 	p.member.Store(&l.member)
 	x := p.sockets
@@ -86,7 +86,6 @@ func (p *pump) loop() {
 	} else if p.ctx.Err() != nil { // told before it joined
 		l.member.Kick()
 	}
-	<-l.left
 }
 
 func (x *sockets) owing() bool { return x.sides[0].Owing() || x.sides[1].Owing() }
@@ -112,8 +111,9 @@ func (p *pump) settleDown(read int) bool {
 	return true
 }
 
-// again makes the session ready to go on after both goroutines have stopped for the loop's sake; err is why reading requests ended.
-func (p *pump) again(err error) {
+// again makes the session ready to go on after both goroutines have stopped for the loop's sake; err is why reading requests ended. It reports whether
+// this goroutine is needed no more.
+func (p *pump) again(err error) bool {
 	if !errors.Is(err, errCalm) && !timedOut(err) {
 		p.ends[0] = err
 	}
@@ -123,14 +123,15 @@ func (p *pump) again(err error) {
 	_, _ = p.client.SetReadDeadline(time.Time{}), p.target.SetReadDeadline(time.Time{})
 	p.looped = nil
 	if p.ends[0] != nil || p.in.Rest() > 0 || p.ctx.Err() != nil || !p.sockets.sides[0].Hold() {
-		return
+		return false
 	}
 	if !p.sockets.sides[1].Hold() {
 		p.sockets.sides[0].Free()
 		p.in.From(p.client)
-		return
+		return false
 	}
 	p.loop()
+	return true
 }
 
 // ready takes what one side has said.
@@ -155,7 +156,7 @@ func (p *pump) ready(side int) {
 	}
 }
 
-// leave lets goroutines drive the session from here on.
+// leave lets goroutines of its own drive the session from here on.
 func (p *pump) leave() {
 	l := p.looped
 	l.member.Leave()
@@ -164,19 +165,16 @@ func (p *pump) leave() {
 	p.sockets.sides[1].Free()
 	p.in.From(p.client)
 	p.back.From(p.target)
-	close(l.left)
+	l.left = true
+	go p.carry(p.drive)
 }
 
 // standAside leaves the loop within a request that may wait. Its goroutine carries requests from here on. The pump is locked.
 func (p *pump) standAside() {
 	l := p.looped
-	if l == nil || l.up != nil {
+	if l == nil || l.left {
 		return
 	}
-	select {
-	case <-l.left:
-	default:
-		l.up = make(chan error, 1)
-		p.leave()
-	}
+	l.up = make(chan error, 1)
+	p.leave()
 }

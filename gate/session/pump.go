@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,6 +23,8 @@ type pump struct {
 	target Conn
 	said   []byte          // by the target, before it was handed over
 	ctx    context.Context //nolint:containedctx // the session's own life
+	done   func(error)     // told how it ended
+	undo   []func()        // what is to be done at the end, the last first
 	in     *wire.Reader    // of the client
 	back   *wire.Reader    // of the target
 	// Where both sides are sockets.
@@ -64,39 +67,59 @@ const lastWords = 2 * time.Second
 // are masked and recorded a read at a time. It closes both connections. It returns nil when a side closed
 // in good order, else why it ended.
 func (s *Session) Pump(ctx context.Context, codec Codec) error {
+	over := make(chan error, 1)
+	s.Carry(ctx, codec, func(err error) { over <- err })
+	return <-over
+}
+
+// Carry is Pump for who does not wait: it returns when the session is over or has found what drives it, which is no goroutine of its own while a
+// loop does. done is told, once and maybe within Carry, what Pump would return.
+func (s *Session) Carry(ctx context.Context, codec Codec, done func(error)) {
 	if s == nil || s.gate == nil || s.mask == nil || codec == nil || s.in == nil || missing(s.in.conn) || s.in.dial == nil {
-		return unborn()
+		done(unborn())
+		return
 	}
-	client := s.in.conn
-	defer func() { _ = client.Close() }()
-	defer s.End("the connection was closed")
-	pctx, stop := s.until(ctx)
-	defer stop()
-	target, said, err := s.in.dial(pctx, s.info.Resource.Name)
-	if err != nil {
-		d := s.Refuse(ctx, nil, &weir.Denied{Kind: weir.DeniedTarget, Reason: "the target cannot be reached", Err: err})
-		_, _ = client.Write(codec.Refuse(nil, d))
-		return d
-	}
-	defer func() { _ = target.Close() }()
-	p := &pump{s: s, codec: codec, client: client, target: target, said: said, ctx: pctx}
-	defer func() { _, _ = p.client.Close(), p.target.Close() }() // which a loop may have put in the place of those
+	p := &pump{s: s, codec: codec, client: s.in.conn, done: done}
 	p.moved.L = &p.mu
 	p.requests.p, p.answers.p = p, p
 	p.answers.mute = true
-	return p.drive(pctx)
+	p.carry(func() (bool, error) { return p.begin(ctx) })
 }
 
-// drive runs both ways to their end.
-func (p *pump) drive(ctx context.Context) error {
-	past := time.Unix(1, 0)
-	over := func() {
-		_ = p.client.SetWriteDeadline(p.s.gate.opt.Now().Add(lastWords))
-		_ = p.target.SetWriteDeadline(past)
-		_ = p.client.SetReadDeadline(past)
-		_ = p.target.SetReadDeadline(past)
-		p.end()
+// carry does a part of the session's life in this goroutine. over says that it was the last.
+func (p *pump) carry(part func() (over bool, err error)) {
+	over, err := true, error(nil)
+	defer func() {
+		if r := recover(); r != nil {
+			over, err = true, p.s.gate.fault("pump", fmt.Errorf("panic of type %T", r))
+		}
+		if over {
+			p.close(err)
+		}
+	}()
+	over, err = part()
+}
+
+// close ends all that the session has.
+func (p *pump) close(err error) {
+	for _, f := range slices.Backward(p.undo) {
+		f()
 	}
+	p.s.End("the connection was closed")
+	_ = p.client.Close()
+	_ = p.guarded(func() error { p.done(err); return nil }) // it may be nobody's goroutine that ends here
+}
+
+// begin connects the target and lets a loop drive the session, or this goroutine where none can.
+func (p *pump) begin(ctx context.Context) (over bool, err error) {
+	pctx, stop := p.s.until(ctx)
+	p.ctx, p.undo = pctx, append(make([]func(), 0, 3), stop)
+	if p.target, p.said, err = p.s.in.dial(pctx, p.s.info.Resource.Name); err != nil {
+		d := p.s.Refuse(ctx, nil, &weir.Denied{Kind: weir.DeniedTarget, Reason: "the target cannot be reached", Err: err})
+		_, _ = p.client.Write(p.codec.Refuse(nil, d))
+		return true, d
+	}
+	p.undo = append(p.undo, func() { _, _ = p.client.Close(), p.target.Close() })
 	limit := p.codec.Limit()
 	if limit <= 0 {
 		limit = p.s.gate.opt.MaxFrame
@@ -104,34 +127,52 @@ func (p *pump) drive(ctx context.Context) error {
 	p.hold()
 	p.in = wire.NewReader(&p.s.gate.buffers, p.client, limit, p.step)
 	p.back = wire.NewReader(&p.s.gate.buffers, p.target, max(p.s.gate.opt.MaxFrame, p.codec.Limit()), p.answer)
-	defer context.AfterFunc(ctx, over)()
-	defer func() { p.in.Close(); p.back.Close() }()
+	unhook := context.AfterFunc(pctx, p.over)
+	p.undo = append(p.undo, func() { unhook(); p.in.Close(); p.back.Close() })
 	p.ends[1] = p.guarded(p.greet)
 	if p.sockets != nil {
 		p.loop()
+		return false, nil
 	}
-	upErr, downErr := p.both(ctx, over)
+	return p.drive()
+}
+
+// over makes what waits for either side stop, because the session has ended.
+func (p *pump) over() {
+	past := time.Unix(1, 0)
+	_ = p.client.SetWriteDeadline(p.s.gate.opt.Now().Add(lastWords))
+	_ = p.target.SetWriteDeadline(past)
+	_ = p.client.SetReadDeadline(past)
+	_ = p.target.SetReadDeadline(past)
+	p.end()
+}
+
+// drive runs both ways to their end, or until a loop drives them.
+func (p *pump) drive() (over bool, err error) {
+	upErr, downErr := p.both()
 	for errors.Is(downErr, errCalm) {
-		p.again(upErr)
-		upErr, downErr = p.both(ctx, over)
+		if p.again(upErr) {
+			return false, nil
+		}
+		upErr, downErr = p.both()
 	}
 	if d := p.s.over(); d != nil {
 		p.farewell(d)
-		return d
+		return true, d
 	}
-	err := errors.Join(upErr, downErr)
+	err = errors.Join(upErr, downErr)
 	var d *weir.Denied
 	if errors.As(err, &d) {
 		p.farewell(d)
 	}
-	return err
+	return true, err
 }
 
 // both runs a goroutine for each side. errCalm for the target's says that a loop is to drive it, and that the client's has stopped for that, or
 // why else.
-func (p *pump) both(ctx context.Context, over func()) (upErr, downErr error) {
-	if ctx.Err() != nil { // which it was told while sockets were held
-		over()
+func (p *pump) both() (upErr, downErr error) {
+	if p.ctx.Err() != nil { // which it was told while sockets were held
+		p.over()
 	}
 	past := time.Unix(1, 0)
 	down := make(chan error, 1)

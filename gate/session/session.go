@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -39,6 +40,7 @@ type Session struct {
 	ended   bool
 	reason  string
 	running map[*Exchange]context.CancelCauseFunc
+	ends    []*ending               // contexts that end with the session
 	busy    int                     // exchanges of the pump that run
 	idle    chan struct{}           // closed when nothing runs; set by drain
 	waits   context.CancelCauseFunc // ends the pump's waitsthat waits
@@ -67,6 +69,10 @@ func (s *Session) End(reason string) {
 	for _, cancel := range s.running {
 		cancel(errEnded)
 	}
+	for _, e := range s.ends {
+		e.cancel(errEnded)
+	}
+	s.ends = nil
 	close(s.done)
 	s.mu.Unlock()
 
@@ -261,19 +267,28 @@ func (s *Session) hold(ctx context.Context, cmd *weir.Command, text string, v *w
 	}})
 }
 
-// until derives a context that also ends with the session.
+// ending ends a context that also ends with its session. It is a struct so that one can be told from another.
+type ending struct{ cancel context.CancelCauseFunc }
+
+// until derives a context that also ends with the session. It takes no goroutine, since sessions wait for long.
 func (s *Session) until(ctx context.Context) (context.Context, func()) {
 	wctx, cancel := context.WithCancelCause(ctx)
-	stopped := make(chan struct{})
-	go func() {
-		select {
-		case <-s.done:
-			cancel(errEnded)
-		case <-wctx.Done():
+	e := &ending{cancel}
+	s.mu.Lock()
+	if s.ended {
+		cancel(errEnded)
+	} else {
+		s.ends = append(s.ends, e)
+	}
+	s.mu.Unlock()
+	return wctx, func() {
+		cancel(nil)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if i := slices.Index(s.ends, e); i >= 0 {
+			s.ends = slices.Delete(s.ends, i, i+1)
 		}
-		close(stopped)
-	}()
-	return wctx, func() { cancel(nil); <-stopped }
+	}
 }
 
 // digest binds an approval. Every part is length-prefixed, so no two commands share one.
@@ -396,6 +411,9 @@ func (s *Session) track(x *Exchange, cancel context.CancelCauseFunc) bool {
 	defer s.mu.Unlock()
 	if s.ended {
 		return false
+	}
+	if s.running == nil { // framed sessions have none
+		s.running = make(map[*Exchange]context.CancelCauseFunc)
 	}
 	s.running[x] = cancel
 	return true

@@ -18,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"weir/gate/postgres"
+	"weir/gate/wire"
 	"weir/vault/secret"
 )
 
@@ -153,7 +154,14 @@ func (d *postgresDialer) login(ctx context.Context, database string, params map[
 	dialer := &net.Dialer{KeepAlive: time.Minute}
 	c.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		at.network, at.addr = network, addr // one after the other: the last one is the one that was taken
-		return dialer.DialContext(ctx, network, addr)
+		conn, err := dialer.DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		if s := wire.Under(conn, nil); s != nil { // TLS may be put on top
+			return s, nil
+		}
+		return conn, nil
 	}
 	postgres.SetCredential(c, d.cfg.user, d.cfg.password)
 	conn, err := pgconn.ConnectConfig(ctx, c)

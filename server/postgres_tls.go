@@ -11,6 +11,7 @@ import (
 
 	"weir/gate/postgres"
 	"weir/gate/session"
+	"weir/gate/wire"
 )
 
 // postgresTLS speaks TLS with clients of PostgreSQL resources.
@@ -40,7 +41,11 @@ func (p *postgresTLS) start(ctx context.Context, conn postgres.Conn) (postgres.C
 	if p.identify != nil && cfg.ClientCAs != nil {
 		cfg.ClientAuth = tls.VerifyClientCertIfGiven
 	}
-	over := tls.Server(asNetConn{conn}, cfg)
+	var below net.Conn = asNetConn{conn}
+	if s := socketOf(conn); s != nil {
+		below = s
+	}
+	over := tls.Server(below, cfg)
 	if err := over.HandshakeContext(ctx); err != nil {
 		return nil, postgres.TLSInfo{}, err
 	}
@@ -61,6 +66,17 @@ func (p *postgresTLS) start(ctx context.Context, conn postgres.Conn) (postgres.C
 		info.Certificate = c
 	}
 	return over, info, nil
+}
+
+// socketOf makes what a loop can wait for of a connection of package net, be it one of which the engine has read a little; nil where it is another.
+func socketOf(conn postgres.Conn) *wire.Socket {
+	var first []byte
+	if l, ok := conn.(interface {
+		Unread() (postgres.Conn, []byte)
+	}); ok {
+		conn, first = l.Unread()
+	}
+	return wire.Under(conn, first)
 }
 
 // pickCertificate is what crypto/tls would pick.

@@ -100,6 +100,9 @@ type led struct {
 	head []byte
 }
 
+// Unread is the connection itself, and the bytes that come in front of what it has.
+func (l *led) Unread() (Conn, []byte) { return l.Conn, l.head }
+
 // Read yields the bytes that were read already first.
 func (l *led) Read(p []byte) (int, error) {
 	if len(l.head) == 0 {

@@ -31,9 +31,10 @@ type looped struct {
 
 // sockets are a pump's two sides where they are sockets, the client's first.
 type sockets struct {
-	sides [2]*wire.Socket
-	polls [2]func() error
-	full  bool // the last read may have left much behind
+	sides  [2]*wire.Socket
+	sealed [2]bool // TLS is spoken over it
+	polls  [2]func() error
+	full   bool // the last read may have left much behind
 
 	// Of the goroutine that carries answers, while none of a loop does.
 	calm int // answers in a row that came in one read
@@ -41,6 +42,9 @@ type sockets struct {
 
 // calmAfter is how many short answers in a row bring a session back into the loop.
 const calmAfter = 8
+
+// sealedLarge is what one read of TLS hands on of a long answer, at least: a record is no longer than 16 KB.
+const sealedLarge = 8 << 10
 
 // errCalm says that the session goes back into the loop.
 var errCalm = errors.New("back into the loop")
@@ -52,20 +56,30 @@ func (p *pump) hold() {
 	}
 	x := &sockets{}
 	for i, side := range [2]*Conn{&p.client, &p.target} {
-		s := wire.Hold(*side, p.kick)
+		s, sealed := wire.Hold(*side, p.kick)
 		if s == nil {
 			if i == 1 {
 				x.sides[0].Free()
 			}
 			return
 		}
-		x.sides[i], *side = s, s
+		if x.sides[i], x.sealed[i] = s, sealed; !sealed {
+			*side = s
+		}
 	}
 	x.polls = [2]func() error{
-		func() (err error) { x.full, err = p.in.Poll(x.sides[0].FD()); return err },
-		func() (err error) { x.full, err = p.back.Poll(x.sides[1].FD()); return err },
+		func() (err error) { x.full, err = x.poll(0, p.in); return err },
+		func() (err error) { x.full, err = x.poll(1, p.back); return err },
 	}
 	p.sockets = x
+}
+
+// poll reads what a side has said.
+func (x *sockets) poll(side int, r *wire.Reader) (full bool, err error) {
+	if x.sealed[side] {
+		return r.Drain(x.sides[side])
+	}
+	return r.Poll(x.sides[side].FD())
 }
 
 // kick makes the session leave the loop.
@@ -81,7 +95,19 @@ func (p *pump) loop() {
 	p.looped, p.apart = l, false
 	p.member.Store(&l.member)
 	x := p.sockets
-	if p.ends[0] != nil || p.ends[1] != nil || x.owing() || p.s.gate.loops.pick().Join(&l.member, x.sides[0].FD(), x.sides[1].FD(), p.ready) != nil {
+	if p.ends[0] != nil || p.ends[1] != nil || x.owing() {
+		p.leave()
+		return
+	}
+	for side := range x.sealed {
+		// What TLS has read of the socket already the loop will not hear of.
+		if x.sealed[side] {
+			if p.ready(side); l.left {
+				return
+			}
+		}
+	}
+	if p.s.gate.loops.pick().Join(&l.member, x.sides[0].FD(), x.sides[1].FD(), p.ready) != nil {
 		p.leave()
 	} else if p.ctx.Err() != nil { // told before it joined
 		l.member.Kick()
@@ -96,7 +122,11 @@ func (p *pump) settleDown(read int) bool {
 	if x == nil {
 		return false
 	}
-	if x.calm++; read >= wire.Large {
+	most := wire.Large
+	if x.sealed[1] {
+		most = sealedLarge
+	}
+	if x.calm++; read >= most {
 		x.calm = 0
 	}
 	if x.calm < calmAfter {

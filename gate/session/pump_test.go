@@ -19,24 +19,9 @@ type link func(t *testing.T) (near, far net.Conn)
 
 // links are the kinds of connection that a pump may have at its sides: those that goroutines drive from the beginning, and those that a loop does where there is one.
 var links = map[string]link{
-	"pipes": func(*testing.T) (net.Conn, net.Conn) { return net.Pipe() },
-	"sockets": func(t *testing.T) (net.Conn, net.Conn) {
-		t.Helper()
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer ln.Close()
-		near, err := net.Dial("tcp", ln.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		far, err := ln.Accept()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return near, far
-	},
+	"pipes":   func(*testing.T) (net.Conn, net.Conn) { return net.Pipe() },
+	"sockets": sockets,
+	"tls":     sealed,
 }
 
 // over runs a test over each kind of connection.

@@ -3,15 +3,12 @@
 package wire
 
 import (
-	"errors"
 	"net"
 	"os"
 	"syscall"
 )
 
 const rawReads = true
-
-var errAgain = errors.New("nothing to read")
 
 // read reads once from a socket that does not block; errAgain when there is nothing.
 func read(fd uintptr, b []byte) (int, error) {

@@ -63,6 +63,31 @@ func (r *Reader) Poll(fd int) (full bool, err error) {
 	return n == len(space), err
 }
 
+// Drain is Poll for what is spoken on top of s. It reads until nothing is there: what was taken off the socket may hold more than one message, of
+// which the kernel will not tell. It ends when got lets the socket go, since a read would wait then.
+func (r *Reader) Drain(s *Socket) (full bool, err error) {
+	for sum := 0; sum < Large; {
+		if !s.held() {
+			r.trim()
+			return false, nil
+		}
+		if err := r.room(Large); err != nil {
+			return false, err
+		}
+		n, err := r.src.Read(r.buf.B[len(r.buf.B):cap(r.buf.B)])
+		if errors.Is(err, errAgain) {
+			r.trim()
+			return false, nil
+		}
+		if err := r.took(n, err); err != nil {
+			return false, err
+		}
+		sum += n
+	}
+	r.trim()
+	return true, nil
+}
+
 // Run reads until the source ends or got fails, and returns why; io.EOF when the source ended. It may be run again; what was not taken is handed
 // on first.
 func (r *Reader) Run() error {

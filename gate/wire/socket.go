@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -22,6 +23,7 @@ type Socket struct {
 	first []byte   // what is read before all that is still to come
 	out   sync.Mutex
 	rest  []byte // written and not taken yet; of out
+	owing atomic.Bool
 	kick  func() // a deadline was set while it was held
 }
 
@@ -105,11 +107,7 @@ func (s *Socket) held() bool {
 func (s *Socket) FD() int { return s.fd }
 
 // Owing reports whether something was written that the kernel has not taken.
-func (s *Socket) Owing() bool {
-	s.out.Lock()
-	defer s.out.Unlock()
-	return len(s.rest) > 0
-}
+func (s *Socket) Owing() bool { return s.owing.Load() }
 
 // Free hands the connection to package net. What is owed is sent by Settle, or with the next write.
 func (s *Socket) Free() {
@@ -131,10 +129,11 @@ func (s *Socket) Settle() error {
 
 func (s *Socket) settle() error {
 	rest := s.rest
-	s.rest = nil
 	if len(rest) == 0 {
 		return nil
 	}
+	s.rest = nil
+	s.owing.Store(false)
 	if s.conn == nil {
 		return s.gone()
 	}
@@ -161,7 +160,10 @@ func (s *Socket) Write(b []byte) (int, error) {
 			return 0, err
 		}
 	}
-	s.rest = append(s.rest, b[n:]...)
+	if n < len(b) {
+		s.rest = append(s.rest, b[n:]...)
+		s.owing.Store(true)
+	}
 	return len(b), nil
 }
 

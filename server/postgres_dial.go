@@ -150,6 +150,10 @@ func (d *postgresDialer) login(ctx context.Context, database string, params map[
 	if c.RuntimeParams == nil {
 		c.RuntimeParams = make(map[string]string)
 	}
+	c.TLSConfig = d.base.TLSConfig // connections share it, since each keeps its own as long as it lasts
+	for i := range c.Fallbacks {
+		c.Fallbacks[i].TLSConfig = d.base.Fallbacks[i].TLSConfig
+	}
 	at := new(place)
 	dialer := &net.Dialer{KeepAlive: time.Minute}
 	c.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
+	"sync"
 	"time"
 
 	"weir/gate/postgres"
@@ -16,36 +17,28 @@ import (
 
 // postgresTLS speaks TLS with clients of PostgreSQL resources.
 type postgresTLS struct {
-	// config holds the gateway's certificates and, if clients may show some, the authority that signs theirs. Asked for each connection.
+	// config holds the gateway's certificates and, if clients may show some, the authority that signs theirs. Asked once.
 	config func() *tls.Config
 	// identify reads a client's certificate, whose signature and time were checked. nil takes none.
 	identify func(c *x509.Certificate) (*session.Certificate, error)
+
+	once sync.Once
+	made *tls.Config // that connections share, since each keeps its own as long as it lasts
 }
+
+// shownKey finds in a handshake's context where the certificate is kept that is shown.
+type shownKey struct{}
 
 // start is postgres.Options.StartTLS. Sessions are not resumed: a certificate must have been shown in this very handshake.
 func (p *postgresTLS) start(ctx context.Context, conn postgres.Conn) (postgres.Conn, postgres.TLSInfo, error) {
-	base := p.config()
-	cfg := base.Clone()
+	p.once.Do(p.make)
 	var shown *tls.Certificate
-	cfg.GetConfigForClient = nil
-	cfg.Certificates = nil
-	cfg.GetCertificate = func(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
-		var err error
-		shown, err = pickCertificate(base, h)
-		return shown, err
-	}
-	cfg.NextProtos = []string{"postgresql"}
-	cfg.SessionTicketsDisabled = true
-	cfg.MinVersion = max(cfg.MinVersion, tls.VersionTLS12)
-	cfg.ClientAuth = tls.NoClientCert
-	if p.identify != nil && cfg.ClientCAs != nil {
-		cfg.ClientAuth = tls.VerifyClientCertIfGiven
-	}
+	ctx = context.WithValue(ctx, shownKey{}, &shown)
 	var below net.Conn = asNetConn{conn}
 	if s := socketOf(conn); s != nil {
 		below = s
 	}
-	over := tls.Server(below, cfg)
+	over := tls.Server(below, p.made)
 	if err := over.HandshakeContext(ctx); err != nil {
 		return nil, postgres.TLSInfo{}, err
 	}
@@ -66,6 +59,29 @@ func (p *postgresTLS) start(ctx context.Context, conn postgres.Conn) (postgres.C
 		info.Certificate = c
 	}
 	return over, info, nil
+}
+
+// make makes what all connections share.
+func (p *postgresTLS) make() {
+	base := p.config()
+	cfg := base.Clone()
+	cfg.GetConfigForClient = nil
+	cfg.Certificates = nil
+	cfg.GetCertificate = func(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		c, err := pickCertificate(base, h)
+		if shown, ok := h.Context().Value(shownKey{}).(**tls.Certificate); ok {
+			*shown = c
+		}
+		return c, err
+	}
+	cfg.NextProtos = []string{"postgresql"}
+	cfg.SessionTicketsDisabled = true
+	cfg.MinVersion = max(cfg.MinVersion, tls.VersionTLS12)
+	cfg.ClientAuth = tls.NoClientCert
+	if p.identify != nil && cfg.ClientCAs != nil {
+		cfg.ClientAuth = tls.VerifyClientCertIfGiven
+	}
+	p.made = cfg
 }
 
 // socketOf makes what a loop can wait for of a connection of package net, be it one of which the engine has read a little; nil where it is another.

@@ -94,6 +94,7 @@ func newCodec(o CodecOptions) *codec {
 	for name, value := range o.Parameters {
 		c.status(name, value)
 	}
+	c.o.Parameters, c.o.Settings = nil, nil // sessions last, and need them no more
 	return c
 }
 

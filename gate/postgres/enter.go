@@ -170,10 +170,10 @@ func (c *call) connect(ctx context.Context, s *session.Session, t *Target, datab
 	return up, nil
 }
 
-// begin makes all that a session has beside its connections. up is closed with it, or when it fails.
+// begin makes all that a session has beside its connections. up is closed with it, or when it fails, and is of no use afterwards.
 func (c *call) begin(ctx context.Context, s *session.Session, t *Target, up *Upstream, o *CodecOptions, at place) (func(over func(error)), error) {
 	info := s.Info()
-	leave := []func(){func() { _ = up.Conn.Close() }}
+	var leave []func()
 	left := func() {
 		for _, f := range leave {
 			f()
@@ -183,6 +183,7 @@ func (c *call) begin(ctx context.Context, s *session.Session, t *Target, up *Ups
 	defer func() {
 		if !begun {
 			left()
+			_ = up.Conn.Close()
 		}
 	}()
 	if up.HasKey {
@@ -197,7 +198,8 @@ func (c *call) begin(ctx context.Context, s *session.Session, t *Target, up *Ups
 		}); err != nil {
 			return nil, err
 		}
-		leave = append(leave, func() { c.h.cancels.remove(o.PID) })
+		pid := o.PID // not all of o, for as long as the session lasts
+		leave = append(leave, func() { c.h.cancels.remove(pid) })
 	}
 	cat, release := c.h.catalogs.acquire(ctx, t, info.Resource.Name, at.database)
 	leave = append(leave, release)
@@ -217,11 +219,15 @@ func (c *call) begin(ctx context.Context, s *session.Session, t *Target, up *Ups
 		return nil, err
 	}
 	c.target, c.greeting, c.tls = up.Conn, greeting(up, o.PID, o.Key), nil
+	up.Conn, up.Parameters = nil, nil // what is needed of it is its number and its Cancel
 	begun = true
 	return func(over func(error)) {
 		s.Carry(ctx, codec, func(err error) {
 			defer over(err)
 			left()
+			if c.target != nil { // it was not even asked for
+				_ = c.target.Close()
+			}
 		})
 	}, nil
 }

@@ -162,9 +162,9 @@ func (c *call) dial(context.Context, string) (session.Conn, []byte, error) {
 	if c.target == nil {
 		return nil, nil, errors.New("no target yet")
 	}
-	greeting := c.greeting
-	c.greeting = nil
-	return c.target, greeting, nil
+	target, greeting := c.target, c.greeting
+	c.target, c.greeting = nil, nil
+	return target, greeting, nil
 }
 
 // gone makes nothing of the error of a client that went away.

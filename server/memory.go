@@ -11,40 +11,75 @@ import (
 type thrift struct {
 	last, trimmed uint64
 	percent       uint64 // that it set last
+	live, cycles  uint64 // when it looked last
+	calm          int    // looks in a row between which hardly anything was allocated
+	rest          int    // looks before memory may be given back again
 }
 
 const (
-	quiet    = 16 << 20 // bytes allocated between two looks
-	worth    = 32 << 20 // bytes allocated since memory was given back
-	generous = 400      // percent; what the program begins with unless GOGC says otherwise
-	stacks   = 3        // collections, each of which halves the stacks that logins have made large
-	garbage  = 64 << 20 // bytes that may lie about, beyond which it is half of what lives
+	quiet    = 512 << 10 // bytes allocated between two looks
+	calmFor  = 2         // looks
+	pause    = 8         // looks between two times that memory is given back
+	worth    = 32 << 20  // bytes allocated since memory was given back
+	generous = 400       // percent; what the program begins with unless GOGC says otherwise
+	least    = 50        // percent
+	stacks   = 3         // collections, each of which halves the stacks that logins have made large
+	garbage  = 64 << 20  // bytes that may lie about, beyond which it is half of what lives
 )
 
-// look is called every minute.
+// look is called every two seconds. It takes microseconds where there is nothing to do.
 func (t *thrift) look() {
-	s := []counters.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"}, {Name: "/gc/gogc:percent"}}
+	s := []counters.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"}, {Name: "/gc/gogc:percent"}, {Name: "/gc/cycles/total:gc-cycles"}}
 	counters.Read(s)
 	for i := range s {
 		if s[i].Value.Kind() != counters.KindUint64 {
 			return
 		}
 	}
-	allocated, live, percent := s[0].Value.Uint64(), s[1].Value.Uint64(), s[2].Value.Uint64()
+	allocated, live, percent, cycles := s[0].Value.Uint64(), s[1].Value.Uint64(), s[2].Value.Uint64(), s[3].Value.Uint64()
 	if percent == t.percent || t.percent == 0 && percent == generous { // else somebody has set it
-		if t.percent = share(live); t.percent != percent {
-			debug.SetGCPercent(int(t.percent)) //nolint:gosec // at most generous
+		t.percent = percent
+		if want := t.want(live, cycles); want > percent+percent/8 || want < percent-percent/8 { // the world stops for it
+			debug.SetGCPercent(int(want)) //nolint:gosec // at most generous
+			t.percent = want
 		}
 	}
-	if allocated-t.last < quiet && allocated-t.trimmed > worth {
+	t.live, t.cycles = live, cycles
+	if t.give(allocated) {
 		for range stacks {
 			runtime.GC()
 		}
 		debug.FreeOSMemory()
-		t.trimmed = allocated
+	}
+}
+
+// want is how much garbage there may be now, in percent. Little while sessions are being made: what lasts is put between what does not then, and
+// pages of which a little lasts cannot be given back.
+func (t *thrift) want(live, cycles uint64) uint64 {
+	switch {
+	case cycles == t.cycles: // what lives was not counted anew
+		return t.percent
+	case t.live > 0 && live > t.live+t.live/8:
+		return least
+	}
+	return share(live)
+}
+
+// give reports whether memory is to be given back, after that many bytes were allocated in all.
+func (t *thrift) give(allocated uint64) bool {
+	if t.calm++; allocated-t.last >= quiet {
+		t.calm = 0
 	}
 	t.last = allocated
+	if t.rest > 0 {
+		t.rest--
+	}
+	if t.calm < calmFor || t.rest > 0 || allocated-t.trimmed <= worth {
+		return false
+	}
+	t.trimmed, t.rest = allocated, pause
+	return true
 }
 
 // share is how much garbage there may be, in percent of what lives.
-func share(live uint64) uint64 { return min(generous, max(50, 100*garbage/max(live, 1))) }
+func share(live uint64) uint64 { return min(generous, max(least, 100*garbage/max(live, 1))) }

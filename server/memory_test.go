@@ -30,3 +30,47 @@ func TestThriftLeavesAloneWhatTheUserSet(t *testing.T) {
 		t.Fatalf("it is %d, and %d was set", got, m.percent)
 	}
 }
+
+func TestThriftGivesMemoryBackSoonAfterABurst(t *testing.T) {
+	var m thrift
+	at := uint64(0)
+	looks := func(n int, each uint64) (given []int) {
+		for i := range n {
+			if at += each; m.give(at) {
+				given = append(given, i)
+			}
+		}
+		return given
+	}
+	if got := looks(20, 4<<20); got != nil {
+		t.Fatal("given back under load", got)
+	}
+	if got := looks(60, 1<<10); len(got) != 1 || got[0] != calmFor-1 {
+		t.Fatal("after the load", got)
+	}
+	if got := looks(60, quiet/2); len(got) != 0 {
+		t.Fatal("for a little", got)
+	}
+	// Load that comes and goes must not make it collect all the time.
+	n := 0
+	for range 20 {
+		n += len(looks(1, 2*worth)) + len(looks(calmFor, 0))
+	}
+	if most := 20 * (1 + calmFor) / pause; n > most+1 || n == 0 {
+		t.Fatalf("given back %d times, at most %d were due", n, most)
+	}
+}
+
+func TestThriftKeepsLittleGarbageWhileSessionsAreMade(t *testing.T) {
+	m := thrift{live: 16 << 20, cycles: 7, percent: generous}
+	if got := m.want(24<<20, 8); got != least {
+		t.Error("growing:", got)
+	}
+	m.live, m.cycles, m.percent = 24<<20, 8, least
+	if got := m.want(24<<20, 8); got != least {
+		t.Error("nobody has looked:", got)
+	}
+	if got := m.want(25<<20, 9); got != share(25<<20) {
+		t.Error("grown:", got)
+	}
+}

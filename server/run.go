@@ -220,7 +220,6 @@ func (s *Server) chores(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-sweep.C:
-			memory.look()
 			if _, err := s.approvals.Sweep(ctx); err != nil && ctx.Err() == nil {
 				s.log.LogAttrs(ctx, slog.LevelWarn, "requests could not be swept", slog.String("error", err.Error()))
 			}
@@ -228,6 +227,7 @@ func (s *Server) chores(ctx context.Context) {
 				s.log.LogAttrs(ctx, slog.LevelWarn, "old state could not be purged", slog.String("error", err.Error()))
 			}
 		case <-watch.C:
+			memory.look()
 			if now := s.stamp(); now != stamp {
 				stamp = now
 				s.Reload(ctx)

@@ -9,20 +9,15 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
-	"runtime"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
-	"weir"
 	"weir/gate/gatetest"
-	"weir/gate/session"
-	socket "weir/gate/wire"
 )
 
 // relay copies bytes both ways, as plainly as it can be done.
@@ -156,90 +151,6 @@ func passRows(b *testing.B, head, rows string, n int) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/row")
-}
-
-// TestIdleConnections tells what one takes that waits.
-func TestIdleConnections(t *testing.T) {
-	const n = 300
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	pair := func() (net.Conn, net.Conn) {
-		near, err := net.Dial("tcp", l.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		far, err := l.Accept()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return near, far
-	}
-	c := &gatetest.Controls{OnRecord: func(*weir.Record) error { return nil }}
-	m := masked{Controls: c, mask: maskFor{realMask(t)}}
-	g, err := session.New(session.Controls{Admitter: c, Decider: c, Holder: c, Masker: m, Recorder: m, Auditor: c}, c.Options())
-	if err != nil {
-		t.Fatal(err)
-	}
-	question, answer := frame('Q', "select 1\x00"), frame('T', "\x00\x01"+column("x", 25, 0))+frame('D', cells("v"))+frame('C', "SELECT 1\x00")+frame('Z', "I")
-	use := func() uint64 {
-		runtime.GC()
-		runtime.GC()
-		var s runtime.MemStats
-		runtime.ReadMemStats(&s)
-		return s.HeapInuse + s.StackInuse
-	}
-	d := &door{t: t, controls: c}
-	// What the test's own two ends take is not the gateway's.
-	before := use()
-	ends := make([]net.Conn, 0, 2*n)
-	for range n {
-		near, far := pair()
-		ends = append(ends, near, far)
-	}
-	own := (use() - before) / n
-	for _, c := range ends {
-		c.Close()
-	}
-	before = use()
-	goroutines := runtime.NumGoroutine()
-	var done sync.WaitGroup
-	for range n {
-		client, near := pair()
-		far, target := pair()
-		s, err := g.IncomingConn(weir.Client{}, near, func(context.Context, string) (session.Conn, []byte, error) { return far, nil, nil }).Authorize(t.Context(), gatetest.Hello())
-		if err != nil {
-			t.Fatal(err)
-		}
-		done.Add(1)
-		s.Carry(t.Context(), d.codec(nil), func(error) { done.Done() })
-		got := make([]byte, len(answer))
-		_, _ = io.WriteString(client, question)
-		_, _ = io.ReadFull(target, got[:len(question)])
-		_, _ = io.WriteString(target, answer)
-		if _, err := io.ReadFull(client, got); err != nil {
-			t.Fatal(err)
-		}
-		defer client.Close()
-		defer target.Close()
-	}
-	each := (use()-before)/n - own
-	t.Logf("%d bytes an idle connection, beside %d of the test's own ends", each, own)
-	most := uint64(14 << 10)
-	if !socket.Loops() {
-		most = 30 << 10
-	}
-	if each > most && !raced {
-		t.Errorf("an idle connection takes %d bytes", each)
-	}
-	// Each has a stack, which a login makes large.
-	if more := runtime.NumGoroutine() - goroutines; more > n/10 && socket.Loops() {
-		t.Errorf("%d idle connections have %d goroutines", n, more)
-	}
-	g.End(func(*weir.SessionInfo) bool { return true }, "the test is over")
-	done.Wait()
 }
 
 func bulk(t *testing.T, direct, plain, pump string) {

@@ -11,7 +11,8 @@ import (
 type thrift struct {
 	last, trimmed uint64
 	percent       uint64 // that it set last
-	live, cycles  uint64 // when it looked last
+	most          uint64 // that has lived, since less than half of it did
+	growing       int    // looks for which it is taken to grow still
 	calm          int    // looks in a row between which hardly anything was allocated
 	rest          int    // looks before memory may be given back again
 }
@@ -20,31 +21,32 @@ const (
 	quiet    = 512 << 10 // bytes allocated between two looks
 	calmFor  = 2         // looks
 	pause    = 8         // looks between two times that memory is given back
-	worth    = 32 << 20  // bytes allocated since memory was given back
+	worth    = 16 << 20  // bytes allocated since memory was given back
 	generous = 400       // percent; what the program begins with unless GOGC says otherwise
 	least    = 50        // percent
 	stacks   = 3         // collections, each of which halves the stacks that logins have made large
 	garbage  = 64 << 20  // bytes that may lie about, beyond which it is half of what lives
+	between  = 8 << 20   // the same, while what lives grows
+	growth   = 8         // looks
 )
 
 // look is called every two seconds. It takes microseconds where there is nothing to do.
 func (t *thrift) look() {
-	s := []counters.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"}, {Name: "/gc/gogc:percent"}, {Name: "/gc/cycles/total:gc-cycles"}}
+	s := []counters.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"}, {Name: "/gc/gogc:percent"}}
 	counters.Read(s)
 	for i := range s {
 		if s[i].Value.Kind() != counters.KindUint64 {
 			return
 		}
 	}
-	allocated, live, percent, cycles := s[0].Value.Uint64(), s[1].Value.Uint64(), s[2].Value.Uint64(), s[3].Value.Uint64()
+	allocated, live, percent := s[0].Value.Uint64(), s[1].Value.Uint64(), s[2].Value.Uint64()
 	if percent == t.percent || t.percent == 0 && percent == generous { // else somebody has set it
 		t.percent = percent
-		if want := t.want(live, cycles); want > percent+percent/8 || want < percent-percent/8 { // the world stops for it
+		if want := t.want(live); want > percent+percent/8 || want < percent-percent/8 { // the world stops for it
 			debug.SetGCPercent(int(want)) //nolint:gosec // at most generous
 			t.percent = want
 		}
 	}
-	t.live, t.cycles = live, cycles
 	if t.give(allocated) {
 		for range stacks {
 			runtime.GC()
@@ -54,15 +56,19 @@ func (t *thrift) look() {
 }
 
 // want is how much garbage there may be now, in percent. Little while sessions are being made: what lasts is put between what does not then, and
-// pages of which a little lasts cannot be given back.
-func (t *thrift) want(live, cycles uint64) uint64 {
+// pages of which a little lasts cannot be given back. What goes up and down all the time is no growth.
+func (t *thrift) want(live uint64) uint64 {
 	switch {
-	case cycles == t.cycles: // what lives was not counted anew
-		return t.percent
-	case t.live > 0 && live > t.live+t.live/8:
-		return least
+	case t.most == 0 || live < t.most/2:
+		t.most = live
+	case live > t.most+t.most/8:
+		t.most, t.growing = live, growth
 	}
-	return share(live)
+	if t.growing == 0 {
+		return share(live, garbage)
+	}
+	t.growing--
+	return share(live, between)
 }
 
 // give reports whether memory is to be given back, after that many bytes were allocated in all.
@@ -81,5 +87,5 @@ func (t *thrift) give(allocated uint64) bool {
 	return true
 }
 
-// share is how much garbage there may be, in percent of what lives.
-func share(live uint64) uint64 { return min(generous, max(least, 100*garbage/max(live, 1))) }
+// share is how much garbage there may be, in percent of what lives, where so many bytes of it do no harm.
+func share(live, bytes uint64) uint64 { return min(generous, max(least, 100*bytes/max(live, 1))) }

@@ -31,7 +31,7 @@ type shownKey struct{}
 
 // start is postgres.Options.StartTLS. Sessions are not resumed: a certificate must have been shown in this very handshake.
 func (p *postgresTLS) start(ctx context.Context, conn postgres.Conn) (postgres.Conn, postgres.TLSInfo, error) {
-	p.once.Do(p.make)
+	p.once.Do(p.prepare)
 	var shown *tls.Certificate
 	ctx = context.WithValue(ctx, shownKey{}, &shown)
 	var below net.Conn = asNetConn{conn}
@@ -61,8 +61,8 @@ func (p *postgresTLS) start(ctx context.Context, conn postgres.Conn) (postgres.C
 	return over, info, nil
 }
 
-// make makes what all connections share.
-func (p *postgresTLS) make() {
+// prepare makes what all connections share.
+func (p *postgresTLS) prepare() {
 	base := p.config()
 	cfg := base.Clone()
 	cfg.GetConfigForClient = nil

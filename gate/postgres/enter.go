@@ -224,6 +224,7 @@ func (c *call) begin(ctx context.Context, s *session.Session, t *Target, up *Ups
 	return func(over func(error)) {
 		s.Carry(ctx, codec, func(err error) {
 			defer over(err)
+			s.End("the connection was closed")
 			left()
 			if c.target != nil { // it was not even asked for
 				_ = c.target.Close()

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -265,30 +264,6 @@ func (s *Session) hold(ctx context.Context, cmd *weir.Command, text string, v *w
 	return grant, s.audit(ctx, &weir.Event{Action: "command.approve", Request: grant.Request, Outcome: "ok", Detail: []weir.Attr{
 		{Name: "command", Value: text}, {Name: "rule", Value: v.Rule}, {Name: "approvers", Value: strings.Join(grant.Approvers, ",")},
 	}})
-}
-
-// ending ends a context that also ends with its session. It is a struct so that one can be told from another.
-type ending struct{ cancel context.CancelCauseFunc }
-
-// until derives a context that also ends with the session. It takes no goroutine, since sessions wait for long.
-func (s *Session) until(ctx context.Context) (context.Context, func()) {
-	wctx, cancel := context.WithCancelCause(ctx)
-	e := &ending{cancel}
-	s.mu.Lock()
-	if s.ended {
-		cancel(errEnded)
-	} else {
-		s.ends = append(s.ends, e)
-	}
-	s.mu.Unlock()
-	return wctx, func() {
-		cancel(nil)
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if i := slices.Index(s.ends, e); i >= 0 {
-			s.ends = slices.Delete(s.ends, i, i+1)
-		}
-	}
 }
 
 // digest binds an approval. Every part is length-prefixed, so no two commands share one.

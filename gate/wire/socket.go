@@ -30,8 +30,12 @@ type Socket struct {
 // again says that a held socket has nothing to read at the moment. To crypto/tls it is what a deadline that has passed is: not the end.
 type again struct{}
 
-func (again) Error() string   { return "nothing to read" }
-func (again) Timeout() bool   { return true }
+func (again) Error() string { return "nothing to read" }
+
+// Timeout is net.Error's.
+func (again) Timeout() bool { return true }
+
+// Temporary is net.Error's, and what crypto/tls asks.
 func (again) Temporary() bool { return true }
 
 var errAgain error = again{}

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"fmt"
 	"testing"
 )
 
@@ -52,4 +53,27 @@ func shorten(j *Journal) bool {
 		d.b = d.b[:1]
 	}
 	return true
+}
+
+// TestTailFileWithoutIOSubmit writes in the commit loop where the system does not write beside it.
+func TestTailFileWithoutIOSubmit(t *testing.T) {
+	j := withTail(t, t.TempDir())
+	j.commitMu.Lock()
+	_, _ = j.tail.finish()
+	j.tail.f.end()
+	j.commitMu.Unlock()
+	for n := range 100 {
+		mustAppend(t, j, fmt.Sprint("one more ", n))
+		if err := j.Sync(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !j.hasTail() {
+		t.Fatal("it is not used")
+	}
+	dir, _ := powerLoss(t, j)
+	got := reopened(t, dir)
+	if len(got) == 0 || got[len(got)-1] != "one more 99" {
+		t.Errorf("the last entry is lost: %q", got)
+	}
 }

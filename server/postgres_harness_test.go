@@ -224,6 +224,13 @@ func (g *pgGate) psql(t *testing.T, more, statement string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
+// options are what the last session was made with.
+func (g *pgGate) options() postgres.CodecOptions {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.last
+}
+
 // one connects by pgx and reads one value.
 func (g *pgGate) one(t *testing.T, more, statement string) (string, error) {
 	t.Helper()

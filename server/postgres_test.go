@@ -136,15 +136,15 @@ func postgresRefusesWhatItCannotTake(t *testing.T, pg *gatetest.Postgres) {
 	if _, err := g.one(t, "options=--work-mem=5MB", "select 1"); err != nil {
 		t.Fatal(err)
 	}
-	if g.last.Snapshot() == nil || g.last.Parameters["server_encoding"] != "UTF8" || g.last.PID == 0 || len(g.last.Key) != 4 || g.last.Settings["work_mem"] != "5MB" {
-		t.Errorf("%+v", g.last)
+	if o := g.options(); o.Snapshot() == nil || o.Parameters["server_encoding"] != "UTF8" || o.PID == 0 || len(o.Key) != 4 || o.Settings["work_mem"] != "5MB" {
+		t.Errorf("%+v", o)
 	}
 	g.controls.Sweep(t)
 }
 
 func postgresReadOnlyIsToldUpstream(t *testing.T, pg *gatetest.Postgres) {
 	g := newPGGate(t, direct(pg), func(g *pgGate) { g.opt.ReadOnly = func(i *weir.SessionInfo) bool { return i.Identity.Name == "alice" } })
-	if _, err := g.one(t, "", "create table x (y int)"); sqlState(err) != "25006" || !g.last.ReadOnly {
+	if _, err := g.one(t, "", "create table x (y int)"); sqlState(err) != "25006" || !g.options().ReadOnly {
 		t.Fatal(err)
 	}
 	if _, err := g.one(t, "options='-c default_transaction_read_only=off'", "select 1"); sqlState(err) != "22023" {

@@ -1,0 +1,145 @@
+package postgres
+
+import (
+	"bytes"
+	"strings"
+
+	"weir/gate/session"
+)
+
+// failure takes an ErrorResponse.
+func (c *codec) failure(a *session.Answers, b []byte, at, end int) error {
+	e := c.front()
+	if e != nil && e.run != nil {
+		a.For(e.run.x, at)
+	} else {
+		a.For(nil, at)
+	}
+	c.report(a, b, at, end)
+	c.copyIn = nil
+	if e == nil || e.kind == owedSync {
+		return nil
+	}
+	if e.kind == owedQuery {
+		e.copied, e.shape = nil, nil
+		return nil
+	}
+	c.broke(a, end, errRefused)
+	c.advance(a, end)
+	return nil
+}
+
+// report masks the fields of an ErrorResponse or NoticeResponse.
+func (c *codec) report(a *session.Answers, b []byte, at, end int) {
+	near, raises := c.nearSecrets(b[at+frameHeader : end])
+	secretive := c.pendingSecrets()
+	raised := false
+	if secretive || near {
+		var parsed bool
+		raised, parsed = origin(b[at+frameHeader : end])
+		secretive, near = secretive && !parsed, near && !parsed
+		raised = raised && (secretive || raises)
+	}
+	c.replaceBody(a, b, at, end, func(dst []byte) []byte {
+		in := cursor{b: b[at+frameHeader : end]}
+		for len(in.b) > 0 && in.b[0] != 0 {
+			typ := in.byte()
+			value := in.text()
+			dst = append(dst, typ)
+			switch {
+			case in.bad:
+			case raised && strings.IndexByte("SVPpFLR", typ) < 0:
+				dst = c.raisedField(a, dst, typ, value)
+			case (secretive || near) && strings.IndexByte("DWq", typ) >= 0:
+				dst = c.secret(a, dst, value)
+			case secretive && typ == 'M':
+				dst = c.quotedSecrets(a, dst, value)
+			case typ == 'C' && len(value) != 5:
+				dst = append(dst, "XX000"...) // no SQLSTATE
+			default:
+				dst = a.Value(dst, "", value)
+			}
+			dst = append(dst, 0)
+		}
+		return append(dst, 0)
+	})
+}
+
+// origin tells where an error or notice comes from. raised: its text is a function's own, RAISE took it, as does what says nothing of its origin.
+// parsed: it speaks of the client's own text, of which a place is named, and no function is under way, so no row has been read.
+func origin(fields []byte) (raised, parsed bool) {
+	in := cursor{b: fields}
+	routine, seen := "", [256]bool{}
+	for len(in.b) > 0 && in.b[0] != 0 {
+		typ, value := in.byte(), in.text()
+		if seen[typ] = true; typ == 'R' {
+			routine = string(value)
+		}
+	}
+	raised = routine == "" || routine == "exec_stmt_raise"
+	return raised, !raised && seen['P'] && !seen['p'] && !seen['q'] && !seen['W']
+}
+
+// raisedField masks a field that a function has made up, of what it read. Its code stays where it is one of the server's.
+func (c *codec) raisedField(a *session.Answers, dst []byte, typ byte, value []byte) []byte {
+	if typ != 'C' {
+		return c.secret(a, dst, value)
+	}
+	if len(value) == 5 && (string(value[2:]) == "000" || string(value[:2]) == "P0" || bytes.IndexFunc(value, func(r rune) bool { return r < '0' || r > '9' }) < 0) {
+		return append(dst, value...)
+	}
+	return append(dst, "P0001"...) // raise_exception
+}
+
+// pendingSecrets reports whether what is under way may touch secrets.
+func (c *codec) pendingSecrets() bool { return c.pending(c.secretive) }
+
+// pending reports whether what is under way, up to the next Sync, is so.
+func (c *codec) pending(is func(*facts) bool) bool {
+	for i := c.head; i < len(c.queue); i++ {
+		e := &c.queue[i]
+		f := e.facts
+		if f == nil && e.po != nil {
+			f = e.po.facts
+		}
+		if f == nil && e.st != nil {
+			f = e.st.facts
+		}
+		if f != nil && is(f) {
+			return true
+		}
+		if e.kind == owedSync || e.kind == owedQuery {
+			break
+		}
+	}
+	return false
+}
+
+// secret appends what stands for a value that is a secret as a whole.
+func (c *codec) secret(a *session.Answers, dst, value []byte) []byte {
+	if len(value) == 0 {
+		return dst
+	}
+	if c.whole == nil {
+		c.whole = a.Columns(wholeColumn())
+	}
+	dst, _ = c.whole.Cell(dst, 0, value, a.Tally())
+	return dst
+}
+
+// quotedSecrets masks what stands in quotes in a message, and the rest by what it is.
+func (c *codec) quotedSecrets(a *session.Answers, dst, value []byte) []byte {
+	from, to := bytes.IndexByte(value, '"'), bytes.LastIndexByte(value, '"')
+	if from < 0 {
+		if bytes.IndexFunc(value, func(r rune) bool { return r >= '0' && r <= '9' || r >= 0x80 }) >= 0 {
+			return c.secret(a, dst, value) // numbers, and quotes of other languages
+		}
+		return a.Value(dst, "", value)
+	}
+	if to == from {
+		to = len(value)
+	}
+	dst = append(a.Value(dst, "", value[:from]), '"')
+	dst = c.secret(a, dst, value[from+1:to])
+	return a.Value(dst, "", value[to:])
+}

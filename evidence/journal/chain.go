@@ -76,8 +76,7 @@ func (j *Journal) link() {
 func (c *chain) advance(b []byte) {
 	for len(b) > 0 {
 		n := binary.LittleEndian.Uint32(b)
-		sum := sha256.Sum256(b[entryHeader:n])
-		c.sum = nextChain(&c.sum, (*[entryHeader]byte)(b), &sum)
+		c.sum = chainOver(c.sum, b[:n])
 		b = b[n:]
 	}
 }

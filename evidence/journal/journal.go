@@ -120,7 +120,7 @@ type Journal struct {
 	dirUnsyced bool
 	signalled  bool // dirty was sent, and the loop looks by itself until it rests
 	infos      []SegmentInfo
-	durable    uint64        // highest sequence number on the disk
+	durable    uint64        // highest sequence number that is known to be on the disk
 	committed  chan struct{} // closed and replaced after each commit
 	grown      chan struct{} // closed at the next Append when somebody waits; else nil
 	broken     error         // set once; every Append fails with it

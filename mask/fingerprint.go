@@ -2,29 +2,61 @@ package mask
 
 import (
 	"bytes"
-	"crypto/hmac"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
 	"crypto/sha256"
-	"encoding"
 	"encoding/binary"
-	"hash"
 	"hash/maphash"
-	"slices"
 )
 
-// fingerprinter computes HMAC-SHA-256 (RFC 2104) of short values. It keeps the states of both hashes behind the key's block, and pads what it hashes
-// itself, so that a value takes two compressions and little else; package hmac takes four times as long. Not for concurrent use.
+// printKey is what fingerprints are made with: AES-128 and the two subkeys of AES-CMAC (RFC 4493, section 2.3). Safe for concurrent use.
+type printKey struct {
+	block      cipher.Block
+	full, part [aes.BlockSize]byte // K1 and K2: xored with a last block that is full, or padded
+}
+
+// printPurpose is what the key is derived for; another one makes other fingerprints of everything.
+const printPurpose = "weir fingerprint v2"
+
+// newPrintKey derives it from a secret of any length.
+func newPrintKey(secret []byte) (*printKey, error) {
+	key, err := hkdf.Key(sha256.New, secret, nil, printPurpose, 16)
+	if err != nil {
+		return nil, err
+	}
+	return printKeyOf(key)
+}
+
+func printKeyOf(key []byte) (*printKey, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	k := &printKey{block: block}
+	block.Encrypt(k.full[:], k.full[:])
+	k.full = doubled(k.full)
+	k.part = doubled(k.full)
+	return k, nil
+}
+
+// doubled is b times x in the field of 2^128 elements.
+func doubled(b [aes.BlockSize]byte) [aes.BlockSize]byte {
+	high, low := binary.BigEndian.Uint64(b[:]), binary.BigEndian.Uint64(b[8:])
+	binary.BigEndian.PutUint64(b[:], high<<1|low>>63)
+	binary.BigEndian.PutUint64(b[8:], low<<1^high>>63*0x87)
+	return b
+}
+
+// fingerprinter computes AES-CMAC (RFC 4493) of values. It takes a third of the time that HMAC-SHA-256 does for those of usual length. Not for concurrent use.
 type fingerprinter struct {
-	hash         resumable // nil: states cannot be used
-	key          []byte
-	mac          hash.Hash // nil until there is a need for it
-	inner, outer []byte    // states
-	state        []byte
-	code         []byte                 // of value, in state
-	text         []byte                 // what the inner hash was fed with
-	last         [sha256.BlockSize]byte // and the outer one
-	size         int                    // of text without its padding: "v1" and the value; 0: there is none
-	seed         maphash.Seed
-	held         []heldCode // of the secrets held that were asked for, by a hash; nil until there is one
+	key  *printKey
+	code [aes.BlockSize]byte // of text
+	last [aes.BlockSize]byte // the last block of what is being read
+	text []byte
+	any  bool // there is a text
+	seed maphash.Seed
+	held []heldCode // of the secrets held that were asked for, by a hash; nil until there is one
 }
 
 // keptCodes is how many codes of secrets held are kept.
@@ -35,130 +67,50 @@ type heldCode struct {
 	code  [5]byte
 }
 
-// resumable is a hash that goes on from a state that it had before.
-type resumable interface {
-	hash.Hash
-	encoding.BinaryAppender
-	encoding.BinaryUnmarshaler
-}
-
-// version stands before each value.
-const version = "v1"
-
-// stateHead is what stands in a state before the eight words that are the code if nothing follows.
-const stateHead = len("sha\x03")
-
 // keptValue is the longest buffer for values that is kept, in bytes.
 const keptValue = 64 << 10
 
-func newFingerprinter(key []byte) *fingerprinter {
-	f := &fingerprinter{key: key, seed: maphash.MakeSeed()}
-	if len(key) > sha256.BlockSize {
-		sum := sha256.Sum256(key)
-		key = sum[:]
-	}
-	if f.hash, _ = sha256.New().(resumable); f.hash == nil {
-		return f
-	}
-	f.inner, f.outer = f.behind(key, 0x36), f.behind(key, 0x5c)
-	_ = padded(f.last[:sha256.Size])
-	// How a state is spelled is nowhere promised.
-	sample := []byte("sample")
-	quick := bytes.Clone(f.sum(sample))
-	if f.size = 0; f.inner == nil || f.outer == nil || !bytes.Equal(quick, f.slow(sample)) {
-		f.hash = nil
-		return f
-	}
-	f.mac = nil
-	return f
+func newFingerprinter(key *printKey) *fingerprinter {
+	return &fingerprinter{key: key, seed: maphash.MakeSeed()}
 }
 
-// behind is the state behind the block of the key, xored with pad; nil if there is none.
-func (f *fingerprinter) behind(key []byte, pad byte) []byte {
-	block := bytes.Repeat([]byte{pad}, sha256.BlockSize)
-	for i, b := range key {
-		block[i] ^= b
-	}
-	f.hash.Reset()
-	_, _ = f.hash.Write(block)
-	state, err := f.hash.AppendBinary(nil)
-	if err != nil {
-		return nil
-	}
-	return state
-}
-
-// sum is the code of the version and value. It is valid until the next call.
+// sum is the code of a value. It is valid until the next call.
 func (f *fingerprinter) sum(value []byte) []byte {
-	if n := len(value); f.size > 0 && f.size == len(version)+n && (n == 0 || f.text[f.size-1] == value[n-1]) && bytes.Equal(f.text[len(version):f.size], value) {
-		return f.code // columns and logs repeat themselves
+	if n := len(value); f.any && len(f.text) == n && (n == 0 || f.text[n-1] == value[n-1]) && bytes.Equal(f.text, value) {
+		return f.code[:] // columns and logs repeat themselves
 	}
-	f.text = append(append(f.text[:0], version...), value...)
-	f.size = len(f.text)
-	if f.hash == nil || !f.quick() {
-		f.slow(value)
-	}
+	f.text = append(f.text[:0], value...)
+	f.any = true
+	f.read(f.text)
 	if cap(f.text) > keptValue {
-		f.text, f.size = nil, 0
+		f.text, f.any = nil, false
 	}
-	return f.code
+	return f.code[:]
 }
 
-// quick computes the code of text from the states, and reports whether it could.
-func (f *fingerprinter) quick() bool {
-	f.text = padded(f.text)
-	words := f.from(f.inner, f.text)
-	if words == nil {
-		return false
+// read computes the code of b.
+func (f *fingerprinter) read(b []byte) {
+	code := f.code[:]
+	clear(code)
+	for ; len(b) > aes.BlockSize; b = b[aes.BlockSize:] {
+		xor(&f.code, (*[aes.BlockSize]byte)(b))
+		f.key.block.Encrypt(code, code)
 	}
-	*(*[sha256.Size]byte)(f.last[:]) = *words // what stands behind them is always the same
-	if words = f.from(f.outer, f.last[:]); words == nil {
-		return false
+	end := &f.key.full
+	clear(f.last[:])
+	if copy(f.last[:], b) < aes.BlockSize {
+		f.last[len(b)] = 0x80
+		end = &f.key.part
 	}
-	f.code = words[:]
-	return true
+	xor(&f.code, &f.last)
+	xor(&f.code, end)
+	f.key.block.Encrypt(code, code)
 }
 
-// slow computes the code of the version and value as package hmac does.
-func (f *fingerprinter) slow(value []byte) []byte {
-	if f.mac == nil {
-		f.mac = hmac.New(sha256.New, f.key)
-	}
-	f.mac.Reset()
-	_, _ = f.mac.Write([]byte(version))
-	_, _ = f.mac.Write(value)
-	f.state = f.mac.Sum(f.state[:0])
-	f.code = f.state
-	return f.code
-}
-
-// from returns the words of the state that blocks lead to from a state, or nil. They are valid until the next call.
-func (f *fingerprinter) from(state, blocks []byte) *[sha256.Size]byte {
-	if f.hash.UnmarshalBinary(state) != nil {
-		return nil
-	}
-	_, _ = f.hash.Write(blocks)
-	after, err := f.hash.AppendBinary(f.state[:0])
-	if err != nil || len(after) < stateHead+sha256.Size {
-		return nil
-	}
-	f.state = after
-	return (*[sha256.Size]byte)(after[stateHead:])
-}
-
-// padded appends what ends a message that follows a block (FIPS 180-4, section 5.1.1).
-func padded(b []byte) []byte {
-	const least = len("\x80") + 8
-	n := len(b)
-	size := (n + least + sha256.BlockSize - 1) &^ (sha256.BlockSize - 1)
-	if size > cap(b) {
-		b = slices.Grow(b, size-n)
-	}
-	b = b[:size]
-	clear(b[n:])
-	b[n] = 0x80
-	binary.BigEndian.PutUint64(b[size-8:], 8*uint64(sha256.BlockSize+n)) //nolint:gosec // a length
-	return b
+// xor is what subtle.XORBytes does, which takes longer for so little.
+func xor(dst, b *[aes.BlockSize]byte) {
+	binary.LittleEndian.PutUint64(dst[:], binary.LittleEndian.Uint64(dst[:])^binary.LittleEndian.Uint64(b[:]))
+	binary.LittleEndian.PutUint64(dst[8:], binary.LittleEndian.Uint64(dst[8:])^binary.LittleEndian.Uint64(b[8:]))
 }
 
 // appendID spells the first 40 bits of a code in base32 (RFC 4648), in lower case.
@@ -181,7 +133,7 @@ func (e *Engine) fingerprinter() *fingerprinter {
 	if f, _ := e.macs.Get().(*fingerprinter); f != nil {
 		return f
 	}
-	return newFingerprinter(e.key)
+	return newFingerprinter(e.prints)
 }
 
 // heldCode is the code of the value of a secret held, as far as a fingerprint shows it. It is valid until the next call.

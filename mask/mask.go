@@ -8,7 +8,6 @@
 package mask
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"sync"
@@ -25,14 +24,14 @@ type Config struct {
 	Fields  []string        // names added to the built-in list
 	Disable []string        // detectors not to use
 	Custom  []detect.Custom // detectors of the user's own
-	Key     []byte          // keys the fingerprints in placeholders; at least 16 bytes
+	Key     []byte          // keys the fingerprints in placeholders; at least 16 bytes, which are not kept
 }
 
 // Engine holds what all sessions share.
 type Engine struct {
 	names  *field.Names
 	detect *detect.Set
-	key    []byte
+	prints *printKey
 	macs   sync.Pool // of *fingerprinter
 }
 
@@ -49,7 +48,11 @@ func New(c Config) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mask: %w", err)
 	}
-	return &Engine{names: names, detect: d, key: bytes.Clone(c.Key)}, nil
+	prints, err := newPrintKey(c.Key)
+	if err != nil {
+		return nil, fmt.Errorf("mask: fingerprint key: %w", err)
+	}
+	return &Engine{names: names, detect: d, prints: prints}, nil
 }
 
 // Names reports whether a name alone says that what it stands for is secret.

@@ -2,6 +2,7 @@ package session
 
 import (
 	"weir"
+	"weir/gate/wire"
 )
 
 // Answers is the way of the target's answers to a framed client. Positions are those in what Response was handed, and never go
@@ -19,6 +20,7 @@ type Answers struct {
 	last   []byte    // that segment
 	stray  weir.Tally
 	err    error
+	large  *wire.Buffer // what out is in; nil while that is small
 }
 
 // reset begins with b.
@@ -116,6 +118,10 @@ func (a *Answers) Insert(words []byte, at int) {
 func (a *Answers) pass(at int) {
 	if !a.copied {
 		a.copied = true
+		if size := len(a.b) + len(a.b)/8; size > keepBatch {
+			a.large = a.p.s.gate.buffers.Get(size)
+			a.out = a.large.B
+		}
 		a.out = append(a.out[:0], a.b[:at]...)
 		a.from = at
 		return
@@ -171,6 +177,19 @@ func (a *Answers) finish(n int) ([]byte, error) {
 		return a.out, nil
 	}
 	return a.b[:n], nil
+}
+
+// trim gives back what is too large to stay with a session. What finish returned is not valid any more.
+func (a *Answers) trim() {
+	if cap(a.out) <= keepBatch {
+		return
+	}
+	if a.large == nil {
+		a.large = &wire.Buffer{}
+	}
+	a.large.B = a.out
+	a.p.s.gate.buffers.Put(a.large)
+	a.large, a.out, a.last = nil, nil, nil
 }
 
 // keep records masked bytes of an answer up to the cap.

@@ -404,6 +404,7 @@ func (p *pump) answer(b []byte) (int, error) {
 	if len(out) > 0 {
 		_, err = p.client.Write(out)
 	}
+	p.answers.trim()
 	p.out.Unlock()
 	switch {
 	case err != nil:

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -81,6 +82,100 @@ func TestARefusalInAPipeline(t *testing.T) {
 		t.Fatalf("%q", last)
 	}
 	w.controls.Sweep(t)
+}
+
+// commands are the commands that were recorded: the number, the text, and a p where it was only prepared.
+func commands(c *gatetest.Controls) (all []string) {
+	for _, r := range c.Records() {
+		if r.Kind != weir.RecordCommand {
+			continue
+		}
+		mark := ""
+		for _, a := range r.Attrs {
+			if a.Name == "prepared" {
+				mark = "p"
+			}
+		}
+		all = append(all, fmt.Sprintf("%d%s %s", r.Exchange, mark, r.Text))
+	}
+	return all
+}
+
+// TestWhatIsPreparedIsRecordedOnce: with the command if it runs at once, on its own else, and always before the target gets it.
+func TestWhatIsPreparedIsRecordedOnce(t *testing.T) {
+	bind := func(name string) string { return frame('B', "\x00"+name+"\x00\x00\x00\x00\x00\x00\x00") }
+	execute, sync := frame('E', executeUnnamed), frame('S', "")
+	approve := func(cmd *weir.Command) (weir.Verdict, error) {
+		if strings.Contains(cmd.Text, "risky") {
+			return weir.Verdict{Effect: weir.Approve}, nil
+		}
+		return denyDrop(cmd)
+	}
+	for name, test := range map[string]struct {
+		frames []string
+		want   []string
+	}{
+		"at once":           {[]string{parse("", "select 1"), bind(""), execute, sync}, []string{"1 select 1"}},
+		"alone":             {[]string{parse("s", "select 1"), sync}, []string{"1p select 1"}},
+		"two":               {[]string{parse("s", "select 1"), parse("t", "select 2"), sync}, []string{"1p select 1", "2p select 2"}},
+		"another runs":      {[]string{parse("s", "select 1"), parse("t", "select 2"), bind("s"), execute, sync}, []string{"1p select 1", "2p select 2", "3 select 1"}},
+		"twice":             {[]string{parse("s", "select 1"), bind("s"), execute, bind("s"), execute, sync}, []string{"1 select 1", "2 select 1"}},
+		"a refusal follows": {[]string{parse("s", "select 1"), parse("t", "drop table x"), sync}, []string{"1p select 1"}},
+		"it waits":          {[]string{parse("s", "risky"), bind("s")}, []string{"1p risky"}},
+		"a copy follows":    {[]string{parse("s", "select 1"), frame('d', "x")}, []string{"1p select 1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := wire(t, &gatetest.Controls{OnDecide: approve, OnHold: func(ctx context.Context, _ *weir.Hold) (weir.Grant, error) {
+				<-ctx.Done()
+				return weir.Grant{}, ctx.Err()
+			}})
+			send(t, w.client, test.frames...)
+			if last := next(t, w.target); last[0] != 'P' {
+				t.Fatalf("%q", last)
+			}
+			if got := commands(w.controls); !slices.Equal(got, test.want) {
+				t.Errorf("recorded when the target got it: %q, want %q", got, test.want)
+			}
+			w.session.End("the test is over")
+			go func() { _, _ = io.Copy(io.Discard, w.client) }()
+			_ = w.target.Close()
+			<-w.done
+		})
+	}
+}
+
+// TestWhatIsPreparedCannotBeRecorded and is not sent.
+func TestWhatIsPreparedCannotBeRecorded(t *testing.T) {
+	for name, frames := range map[string][]string{
+		"alone":      {parse("s", "select 1"), frame('S', "")},
+		"with a run": {parse("s", "select 1"), frame('B', "\x00s\x00\x00\x00\x00\x00\x00\x00"), frame('E', executeUnnamed), frame('S', "")},
+		"in a wait":  {parse("s", "select 1"), frame('d', "x")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := wire(t, &gatetest.Controls{OnRecord: func(r *weir.Record) error {
+				if r.Kind == weir.RecordCommand {
+					return gatetest.ErrBroken
+				}
+				return nil
+			}})
+			got := make(chan []byte, 1)
+			go func() {
+				b, _ := io.ReadAll(w.target)
+				got <- b
+			}()
+			send(t, w.client, frames...)
+			said, _ := io.ReadAll(w.client)
+			if !bytes.Contains(said, []byte("FATAL")) {
+				t.Errorf("the client got %q", said)
+			}
+			if err := <-w.done; err == nil {
+				t.Error("no error")
+			}
+			if b := <-got; len(b) > 0 {
+				t.Errorf("the target got %q", b)
+			}
+		})
+	}
 }
 
 // TestRowsOfAnEarlierDescription are masked by it.

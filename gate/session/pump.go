@@ -328,7 +328,15 @@ func (p *pump) decide(b []byte) (int, error) {
 		}
 		total += n
 	}
+	if err := p.requests.settle(); err != nil {
+		return total, p.unrecorded(err)
+	}
 	return total, p.tell(&p.requests)
+}
+
+// unrecorded ends the session: what was taken already may not be sent.
+func (p *pump) unrecorded(err error) error {
+	return p.s.refuse(p.ctx, 0, "", weir.Verdict{}, err)
 }
 
 // down reads answers until the target closes, or the client has and nothing is due any more.

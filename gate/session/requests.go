@@ -22,6 +22,16 @@ type Requests struct {
 
 	parameters    [4]parameterName // the last
 	nextParameter int
+
+	prepared prepared // allowed, and not recorded yet; its cmd is nil when there is none
+}
+
+// prepared is a command that was only made ready.
+type prepared struct {
+	n       uint64
+	cmd     *weir.Command
+	text    string // masked
+	verdict weir.Verdict
 }
 
 // parameterName is the name of a parameter, and what it is called in the record.
@@ -40,12 +50,22 @@ func (r *Requests) text(cmd *weir.Command) (string, error) {
 func (r *Requests) Ask(cmd *weir.Command) (*Exchange, *weir.Denied) {
 	p := r.p
 	s := p.s
-	n := s.exchanges.Add(1)
 	text, err := r.text(cmd)
 	if err != nil {
-		return nil, s.refuse(p.ctx, n, "[unmaskable]", weir.Verdict{}, err)
+		return nil, s.refuse(p.ctx, s.exchanges.Add(1), "[unmaskable]", weir.Verdict{}, err)
 	}
 	v, err := s.decide(p.ctx, cmd)
+	var n uint64
+	was := r.prepared.cmd
+	together := was != nil && err == nil && v.Effect == weir.Allow && was.Text == cmd.Text && was.Operation == cmd.Operation // so it runs at once
+	if together {
+		n = r.prepared.n
+	} else {
+		if late := r.settle(); late != nil && err == nil {
+			err = late
+		}
+		n = s.exchanges.Add(1)
+	}
 	if err != nil {
 		return nil, s.refuse(p.ctx, n, text, v, err)
 	}
@@ -67,28 +87,47 @@ func (r *Requests) Ask(cmd *weir.Command) (*Exchange, *weir.Denied) {
 		s.leave()
 		return nil, s.refuse(p.ctx, n, text, v, err)
 	}
+	if together {
+		r.prepared = prepared{}
+	}
 	return x, nil
 }
 
 // Prepare decides on a command that is only made ready: denied, it is refused; to be approved, it is let through, because what runs it
-// is asked for again. It is recorded.
+// is asked for again. It is recorded before it is sent: with the command, where that is asked for next, else on its own.
 func (r *Requests) Prepare(cmd *weir.Command) *weir.Denied {
 	s, ctx := r.p.s, r.p.ctx
+	late := r.settle()
 	n := s.exchanges.Add(1)
 	text, err := r.text(cmd)
 	if err != nil {
 		return s.refuse(ctx, n, "[unmaskable]", weir.Verdict{}, err)
 	}
 	v, err := s.decide(ctx, cmd)
-	if err == nil && v.Effect != weir.Allow && v.Effect != weir.Approve {
+	switch {
+	case err != nil:
+	case v.Effect != weir.Allow && v.Effect != weir.Approve:
 		err = ruleDenied(&v)
-	}
-	if err == nil {
-		err = r.record(n, cmd, text, &v, &weir.Grant{}, weir.Attr{Name: "prepared", Value: "true"})
+	default:
+		err = late
 	}
 	if err != nil {
 		return s.refuse(ctx, n, text, v, err)
 	}
+	r.prepared = prepared{n, cmd, text, v}
+	return nil
+}
+
+// settle records what was prepared and is about to be sent. After an error it must not be.
+func (r *Requests) settle() error {
+	was := &r.prepared
+	if was.cmd == nil {
+		return nil
+	}
+	if err := r.record(was.n, was.cmd, was.text, &was.verdict, &weir.Grant{}, weir.Attr{Name: "prepared", Value: "true"}); err != nil {
+		return err
+	}
+	*was = prepared{}
 	return nil
 }
 
@@ -199,6 +238,9 @@ func (r *Requests) Wait(ready func() bool) error {
 // flush writes what is due to both sides. The pump is locked before and after, and not while it writes to the target.
 func (r *Requests) flush() error {
 	p := r.p
+	if err := r.settle(); err != nil {
+		return p.unrecorded(err)
+	}
 	if len(r.reply) == 0 && len(r.run) == 0 && len(r.batch) == 0 {
 		return nil
 	}

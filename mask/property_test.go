@@ -183,6 +183,7 @@ var propertyGaps = []propertyGap{
 	{"an unfinished string in an event", "idempotent", "sse", "data: {\"password\":\"tr0u\n\n", matches(`[{"\[]`)},
 	{"credentials of curl that are a pair", "idempotent", "*", "curl -u password=b4dor https:asic YXBwOkN", matches(`curl `)},
 	{"a mask within a mask of the next pass", "idempotent", "xml html", `<iostgres://u:hunter2@pe="password" value="tr0ub4dor">`, inOut(`<[^>]*masked`)},
+	{"a tag that the end cuts off", "idempotent", "xml html", "<pass0000>0000</000000000", matches(`<[^>]*$`)},
 	{"a CDATA section without an end", "untouched", "xml html", "<db><password>tr0ub4dor<![CDATA[</password></db>", matches(`<!\[CDATA\[`)},
 	{"broken percent encoding", "untouched", "form", "DB_PASS%3DD=%ub4dor\nPATH=/bin\n", func(text, _ string) bool { _, err := url.QueryUnescape(text); return err != nil }},
 }

@@ -221,7 +221,8 @@ func FuzzReport(f *testing.F) {
 			}
 			added := strings.HasPrefix(rest, `"`) && in[x.Start] != '"'
 			rest = strings.TrimLeft(strings.TrimPrefix(strings.TrimPrefix(rest[i+len(x.Fingerprint):], "]"), "%5D"), `\`)
-			if added || !strings.HasPrefix(rest, in[x.End:min(x.End+1, int64(len(in)))]) {
+			next := strings.TrimLeft(in[x.End:], `\`)
+			if added || !strings.HasPrefix(rest, next[:min(1, len(next))]) {
 				rest = strings.TrimPrefix(rest, `"`) // what was put around a number
 			}
 			at = x.End

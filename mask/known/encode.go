@@ -141,28 +141,37 @@ func percent(v, clearTo, space, digits string) string {
 
 // json adds what JSON and YAML encoders make of v: they differ in what they escape besides what they must.
 func (s *speller) json(v string) {
-	for _, extra := range []string{"", "<>&", "<>&'", "/", "<>&'/", "<>&'\"/+=`"} {
-		for _, digits := range []string{hexLower, hexUpper} {
-			s.bytes(v, func(dst []byte, c byte) []byte { return jsonByte(dst, c, extra, digits) })
-		}
+	shorts := []bool{false}
+	if strings.ContainsAny(v, "\b\f") {
+		shorts = []bool{false, true}
 	}
-	if !ascii(v) {
+	for _, short := range shorts {
 		for _, digits := range []string{hexLower, hexUpper} {
-			s.runes(v, func(dst []byte, r rune) []byte {
-				if r < utf8.RuneSelf {
-					return jsonByte(dst, byte(r), "", digits)
-				}
-				return jsonRune(dst, r, digits)
-			})
+			for _, extra := range []string{"", "<>&", "<>&'", "/", "<>&'/", "<>&'\"/+=`"} {
+				s.bytes(v, func(dst []byte, c byte) []byte { return jsonByte(dst, c, extra, digits, short) })
+			}
+			if !ascii(v) {
+				s.runes(v, func(dst []byte, r rune) []byte {
+					if r < utf8.RuneSelf {
+						return jsonByte(dst, byte(r), "", digits, short)
+					}
+					return jsonRune(dst, r, digits)
+				})
+			}
 		}
 	}
 	// JSON within JSON.
 	s.swap(v, `\`, `\\\\`, `"`, `\\\"`)
 }
 
-// jsonByte escapes what JSON must have escaped, and the characters of extra: / as \/, others as \u00xx.
-func jsonByte(dst []byte, c byte, extra, digits string) []byte {
+// jsonByte escapes what JSON must have escaped, and the characters of extra: / as \/, others as \u00xx. With short, backspace and form feed are
+// spelled \b and \f: most encoders do that, some have no letters for them.
+func jsonByte(dst []byte, c byte, extra, digits string, short bool) []byte {
 	switch {
+	case c == '\b' && short:
+		return append(dst, `\b`...)
+	case c == '\f' && short:
+		return append(dst, `\f`...)
 	case c == '\n':
 		return append(dst, `\n`...)
 	case c == '\r':

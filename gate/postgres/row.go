@@ -38,7 +38,10 @@ func (c *codec) newLayout(a *session.Answers, desc []byte, formats []int16, boun
 	l := &layout{desc: bytes.Clone(desc), formats: formats, facts: f, version: c.read.version()}
 	in := cursor{b: desc}
 	n := int(in.int16())
-	columns := make([]weir.Column, 0, max(n, 0))
+	if n < 0 {
+		return nil, errTarget
+	}
+	columns := make([]weir.Column, 0, n)
 	aligned := f.reads.settings == pinnedSettings
 	for i := range n {
 		alias := string(in.text())

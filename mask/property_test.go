@@ -179,11 +179,11 @@ type propertyGap struct {
 var propertyGaps = []propertyGap{
 	{"a bare placeholder in broken JSON", "idempotent", "json", "gh" + "p_1a2b3c4d5e6f7g8h9i0jklmnopqrstuvwxyz", func(text, _ string) bool { return !json.Valid([]byte(text)) }},
 	{"a name of which a part is masked", "idempotent", "json", `{"toke://u:tr0ub4dor@h/dn":12345678}`, inOut(`masked:[a-z0-9-]+:[a-z2-7]{8}\][^"]*"\s*:`)},
-	{"more than one = in a pair", "idempotent", "form", "Basic YXBwOkNBTkFSWS10cjB1YjRkb3IiJjMveA==", matches(`=[^&]*=`)},
+	{"more than one = in a pair", "idempotent", "form", "Basic YXBwOkNBTkFSWS10cjB1YjRkb3IiJjMveA==", inOut(`%5D[^&]|=[^&]*=%5Bmasked`)},
 	{"an unfinished string in an event", "idempotent", "sse", "data: {\"password\":\"tr0u\n\n", matches(`[{"\[]`)},
 	{"credentials of curl that are a pair", "idempotent", "*", "curl -u password=b4dor https:asic YXBwOkN", matches(`curl `)},
 	{"a mask within a mask of the next pass", "idempotent", "xml html", `<iostgres://u:hunter2@pe="password" value="tr0ub4dor">`, inOut(`<[^>]*masked`)},
-	{"a tag that the end cuts off", "idempotent", "xml html", "<pass0000>0000</000000000", matches(`<[^>]*$`)},
+	{"a tag that the end cuts off", "idempotent", "xml html", "<pass0000>0000</000000000", inOut(`masked:[a-z0-9-]+:[a-z2-7]{8}\]</[^>]*$`)},
 	{"a CDATA section without an end", "untouched", "xml html", "<db><password>tr0ub4dor<![CDATA[</password></db>", matches(`<!\[CDATA\[`)},
 	{"broken percent encoding", "untouched", "form", "DB_PASS%3DD=%ub4dor\nPATH=/bin\n", func(text, _ string) bool { _, err := url.QueryUnescape(text); return err != nil }},
 }

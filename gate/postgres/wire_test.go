@@ -174,6 +174,12 @@ func TestWhatIsPreparedCannotBeRecorded(t *testing.T) {
 			if b := <-got; len(b) > 0 {
 				t.Errorf("the target got %q", b)
 			}
+			refused := func(r weir.Record) bool {
+				return r.Kind == weir.RecordRefusal && r.Exchange == 1 && r.Text == "select 1"
+			}
+			if records := w.controls.Records(); !slices.ContainsFunc(records, refused) {
+				t.Errorf("no refusal of it is recorded: %+v", records)
+			}
 		})
 	}
 }

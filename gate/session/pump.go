@@ -334,9 +334,10 @@ func (p *pump) decide(b []byte) (int, error) {
 	return total, p.tell(&p.requests)
 }
 
-// unrecorded ends the session: what was taken already may not be sent.
+// unrecorded ends the session, because what was prepared cannot be recorded: what was taken already may not be sent.
 func (p *pump) unrecorded(err error) error {
-	return p.s.refuse(p.ctx, 0, "", weir.Verdict{}, err)
+	was := &p.requests.prepared
+	return p.s.refuse(p.ctx, was.n, was.text, was.verdict, err)
 }
 
 // down reads answers until the target closes, or the client has and nothing is due any more.

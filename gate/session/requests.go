@@ -284,7 +284,7 @@ func (r *Requests) send() error {
 	return err
 }
 
-// keepBatch is the largest batch buffer that stays with a session, in bytes.
+// keepBatch is the largest buffer for requests or for an answer that stays with a session, in bytes.
 const keepBatch = 4 << 10
 
 // hold waits for an approval, with the pump unlocked, and decides again.

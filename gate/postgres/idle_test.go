@@ -19,7 +19,7 @@ import (
 // TestIdleConnections tells what one takes that waits, in clear text and with TLS on both sides.
 func TestIdleConnections(t *testing.T) {
 	plain, sealed := uint64(14<<10), uint64(40<<10)
-	if !socket.Loops() {
+	if !socket.HasLoops() {
 		plain, sealed = 30<<10, 80<<10
 	}
 	t.Run("clear text", func(t *testing.T) {
@@ -120,7 +120,7 @@ func idleConnections(t *testing.T, most uint64, speak func(near, far net.Conn) (
 		t.Errorf("an idle connection takes %d bytes", each)
 	}
 	// Each has a stack, which a login makes large.
-	if more := runtime.NumGoroutine() - goroutines; more > n/10 && socket.Loops() {
+	if more := runtime.NumGoroutine() - goroutines; more > n/10 && socket.HasLoops() {
 		t.Errorf("%d idle connections have %d goroutines", n, more)
 	}
 	g.End(func(*weir.SessionInfo) bool { return true }, "the test is over")

@@ -39,7 +39,7 @@ type Gate struct {
 	controls Controls
 	opt      Options
 	buffers  wire.Pool
-	loops    loops
+	loops    wire.Loops // drive the pumps whose both sides are sockets, while they go back and forth with little to do
 
 	mu     sync.Mutex
 	live   map[weir.SessionID]*Session

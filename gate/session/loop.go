@@ -2,25 +2,10 @@ package session
 
 import (
 	"errors"
-	"runtime"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"weir/gate/wire"
 )
-
-// loops drive the pumps whose both sides are sockets, while they go back and forth with little to do. What waits or takes long gets goroutines.
-type loops struct {
-	once sync.Once
-	all  []wire.Loop
-	next atomic.Uint32
-}
-
-func (l *loops) pick() *wire.Loop {
-	l.once.Do(func() { l.all = make([]wire.Loop, max(1, runtime.GOMAXPROCS(0)/2)) })
-	return &l.all[int(l.next.Add(1))%len(l.all)]
-}
 
 // looped is what a pump needs to be driven by a loop, until it leaves.
 type looped struct {
@@ -51,7 +36,7 @@ var errCalm = errors.New("back into the loop")
 
 // hold makes a loop able to drive the session, where it can.
 func (p *pump) hold() {
-	if !wire.Loops() {
+	if !wire.HasLoops() {
 		return
 	}
 	x := &sockets{}
@@ -107,7 +92,7 @@ func (p *pump) loop() {
 			}
 		}
 	}
-	if p.s.gate.loops.pick().Join(&l.member, x.sides[0].FD(), x.sides[1].FD(), p.ready) != nil {
+	if p.s.gate.loops.Join(&l.member, x.sides[0].FD(), x.sides[1].FD(), p.ready) != nil {
 		p.leave()
 	} else if p.ctx.Err() != nil { // told before it joined
 		l.member.Kick()

@@ -25,6 +25,10 @@ type Loop struct {
 
 	leader  atomic.Pointer[leader]
 	watched atomic.Bool // the watchdog runs
+
+	among *Loops // nil for a loop on its own
+	own   int    // its number there
+	busy  atomic.Bool
 }
 
 // leader is the goroutine that waits and calls.
@@ -32,7 +36,11 @@ type leader struct {
 	steps  atomic.Uint64 // odd within a member's step
 	asleep atomic.Bool
 	turn   atomic.Bool // it is to let others run once
-	events [batch]unix.EpollEvent
+	many   bool        // the last time there was more than one event
+	place  place
+
+	events [batch]unix.EpollEvent // written by the leader; of mu once others may look: see next and follow
+	at, n  int                    // the first event that nobody has come to, and how many there are
 }
 
 // Member is a pair of sockets. The zero value is ready to join one loop, once.
@@ -45,7 +53,7 @@ type Member struct {
 	joined bool
 	busy   bool    // ready is being called
 	by     *leader // who calls it; nil if it is no leader
-	muted  [2]bool
+	missed [2]bool // a side was told of meanwhile
 	kicked bool
 }
 
@@ -58,13 +66,20 @@ const (
 	// linger is how often a leader looks whether there is anybody left, in milliseconds.
 	linger = 1000
 	batch  = 64
+	// interest is edge-triggered: a side is told of once, and then when there is more. So a step has to take all there is, or to leave; and what is told of a member
+	// that is busy must not be lost.
+	interest = unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET
+	ending   = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
+	// crowded is how many steps in the time of stuck make a loop busy.
+	crowded = 20
 )
 
-// Loops reports whether this system has loops.
-func Loops() bool { return true }
+// HasLoops reports whether this system has loops.
+func HasLoops() bool { return true }
 
 // Join adds a member whose sockets do not block. ready is called with 0 or 1 when a or b has something to read, or its end, and never twice at the
-// same time. The sockets must stay open until the member has left.
+// same time. It must read until less comes than it has room for, or nothing, or let the member leave: it is not told of the same twice. The sockets must stay open
+// until the member has left.
 func (l *Loop) Join(m *Member, a, b int, ready func(side int)) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -89,9 +104,9 @@ func (l *Loop) Join(m *Member, a, b int, ready func(side int)) error {
 		l.slots = append(l.slots, m)
 	}
 	l.members++
-	err := l.watch(m, 0, unix.EPOLL_CTL_ADD, unix.EPOLLIN)
+	err := l.watch(m, 0, unix.EPOLL_CTL_ADD, interest)
 	if err == nil {
-		if err = l.watch(m, 1, unix.EPOLL_CTL_ADD, unix.EPOLLIN); err != nil {
+		if err = l.watch(m, 1, unix.EPOLL_CTL_ADD, interest); err != nil {
 			_ = l.watch(m, 0, unix.EPOLL_CTL_DEL, 0)
 		}
 	}
@@ -117,7 +132,7 @@ func (l *Loop) drop(m *Member) {
 	l.members--
 }
 
-// Leave ends the membership: ready is called no more, but for the call that may be running. Called within it, its goroutine may take as long as it
+// Leave ends the membership: ready is called no more, but for the call that may be running. While one does, only it may call Leave; its goroutine may take as long as it
 // likes from here on.
 func (m *Member) Leave() {
 	l := m.loop.Load()
@@ -136,6 +151,7 @@ func (m *Member) Leave() {
 	m.by = nil
 	l.mu.Unlock()
 	if by != nil {
+		by.place.free() // of this goroutine, which may take long
 		l.follow(by)
 	}
 }
@@ -155,80 +171,100 @@ func (m *Member) Kick() {
 	m.busy, m.by = true, nil
 	l.mu.Unlock()
 	m.ready(Kicked)
-	l.done(m)
+	l.done(m, nil)
 }
 
-// follow lets another goroutine lead, if old still does.
+// follow lets another goroutine lead, if old still does, and go on with what old has not come to. Old is within a step.
 func (l *Loop) follow(old *leader) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	next := &leader{}
-	if l.ep != 0 && l.leader.CompareAndSwap(old, next) {
-		go l.lead(next, l.ep)
-	}
+	l.followLocked(old)
 }
 
-// take finds whom an event is for. nil: it has left, or is being called already.
-func (l *Loop) take(e *unix.EpollEvent, by *leader) (m *Member, side int) {
-	side = int(e.Fd & 1)
+func (l *Loop) followLocked(old *leader) {
+	next := &leader{}
+	if l.ep == 0 || !l.leader.CompareAndSwap(old, next) {
+		return
+	}
+	next.n = copy(next.events[:], old.events[old.at:old.n])
+	old.at = old.n
+	go l.lead(next, l.ep)
+}
+
+// next is whom the next event is for, and which side. nil: there is none any more, or another one leads.
+func (l *Loop) next(self *leader) (m *Member, side int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if m = l.slots[e.Fd>>1]; m == nil || m.seal != e.Pad {
-		return nil, 0
+	for self.at < self.n {
+		e := &self.events[self.at]
+		self.at++
+		if m = l.slots[e.Fd>>1]; m == nil || m.seal != e.Pad { // it has left
+			continue
+		}
+		side = int(e.Fd & 1)
+		if m.busy {
+			m.missed[side] = true
+			continue
+		}
+		m.busy, m.by = true, self
+		if e.Events&ending != 0 { // the end may stand behind something, which is all that is read at first
+			m.missed[side] = true
+		}
+		return m, side
 	}
-	if m.busy {
-		m.muted[side] = true
-		_ = l.watch(m, side, unix.EPOLL_CTL_DEL, 0) // not only muted: an end would be told of all the same, again and again
-		return nil, 0
-	}
-	m.busy, m.by = true, by
-	return m, side
+	return nil, 0
 }
 
-// done ends a call of ready.
-func (l *Loop) done(m *Member) {
+// done ends a call of ready. It returns the side that by, who leads or has, is to call it for now; -1 for none.
+func (l *Loop) done(m *Member, by *leader) int {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	for m.joined && m.kicked {
 		m.kicked = false
 		l.mu.Unlock()
 		m.ready(Kicked)
 		l.mu.Lock()
 	}
-	m.busy, m.by = false, nil
-	for side := range m.muted {
-		if m.muted[side] && m.joined {
-			_ = l.watch(m, side, unix.EPOLL_CTL_ADD, unix.EPOLLIN)
+	for side, missed := range m.missed {
+		if !missed || !m.joined {
+			continue
 		}
-		m.muted[side] = false
+		m.missed[side] = false
+		if by != nil {
+			return side
+		}
+		_ = l.watch(m, side, unix.EPOLL_CTL_MOD, interest) // tells of it once more
 	}
-	l.mu.Unlock()
+	m.busy, m.by = false, nil
+	return -1
 }
 
 // lead waits for sockets and calls their members, until another goroutine leads or nobody is left.
 func (l *Loop) lead(self *leader, ep int) {
+	defer self.place.free()
 	for {
-		if self.turn.Load() {
-			// Go's monitor thread looks at who has run for 10 ms every 20 µs from then on, which takes a tenth of the time.
-			self.turn.Store(false)
-			runtime.Gosched()
-		}
-		n := l.wait(self, ep)
-		for i := range n {
-			m, side := l.take(&self.events[i], self)
-			if m == nil {
-				continue
-			}
+		for m, side := l.next(self); m != nil; m, side = l.next(self) {
 			self.steps.Add(1)
 			if !l.watched.Load() && l.watched.CompareAndSwap(false, true) {
 				go l.watchdog()
 			}
-			m.ready(side)
-			self.steps.Add(1)
-			l.done(m)
-			if l.leader.Load() != self {
-				return
+			for side >= 0 {
+				m.ready(side)
+				side = l.done(m, self)
 			}
+			self.steps.Add(1)
 		}
+		if l.leader.Load() != self {
+			return
+		}
+		if self.turn.Load() {
+			// Go's monitor thread looks at who has run for 10 ms every 20 µs from then on, which takes a tenth of the time.
+			self.turn.Store(false)
+			runtime.Gosched()
+			l.spread(self)
+		}
+		n := l.wait(self, ep)
+		self.at, self.n = 0, max(0, n)
 		if n == 0 && l.over(self) {
 			return
 		}
@@ -250,14 +286,18 @@ func (l *Loop) over(self *leader) bool {
 	return true
 }
 
-// wait looks for events before it goes to sleep: under load there are some, and looking costs less than sleeping.
+// wait looks for events before it goes to sleep while there are many: looking costs less than sleeping.
 func (l *Loop) wait(self *leader, ep int) int {
-	if n := look(ep, &self.events); n > 0 {
-		return n
+	if self.many {
+		n := look(ep, &self.events)
+		if self.many = n > 1; n > 0 {
+			return n
+		}
 	}
 	self.asleep.Store(true)
 	n, err := unix.EpollWait(ep, self.events[:], linger)
 	self.asleep.Store(false)
+	self.many = n > 1
 	if err != nil {
 		if !errors.Is(err, unix.EINTR) {
 			time.Sleep(stuck) // never seen; the loop must not spin
@@ -290,9 +330,10 @@ func (l *Loop) watchdog() {
 		time.Sleep(stuck)
 		now := l.leader.Load()
 		at := now.steps.Load()
+		l.count(now == of && at-last > 2*crowded)
 		switch {
 		case now == of && at == last && at%2 == 1:
-			l.follow(now)
+			l.replace(now, at)
 		case now == of && at == last && now.asleep.Load():
 			quiet++
 		default:
@@ -300,6 +341,15 @@ func (l *Loop) watchdog() {
 			now.turn.Store(true)
 		}
 		of, last = now, at
+	}
+}
+
+// replace lets another goroutine lead if old is still within a step.
+func (l *Loop) replace(old *leader, step uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if old.steps.Load() == step { // it cannot end that and go on without the lock
+		l.followLocked(old)
 	}
 }
 

@@ -4,20 +4,20 @@ package wire
 
 import "errors"
 
-// Loop is for systems with epoll; here nobody can join.
-type Loop struct{}
+// Loops is for systems with epoll; here nobody can join.
+type Loops struct{}
 
-// Member is a pair of sockets of a Loop.
+// Member is a pair of sockets of a loop.
 type Member struct{}
 
 // Kicked is the side in calls of ready that Kick brought about.
 const Kicked = -1
 
-// Loops reports whether this system has loops.
-func Loops() bool { return false }
+// HasLoops reports whether this system has loops.
+func HasLoops() bool { return false }
 
 // Join fails.
-func (*Loop) Join(*Member, int, int, func(int)) error { return errors.ErrUnsupported }
+func (*Loops) Join(*Member, int, int, func(int)) error { return errors.ErrUnsupported }
 
 // Leave does nothing.
 func (*Member) Leave() {}

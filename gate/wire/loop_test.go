@@ -3,6 +3,7 @@
 package wire
 
 import (
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -156,5 +157,180 @@ func TestKickReachesAMemberThatIsIdleAndOneThatIsBusy(t *testing.T) {
 	m.Kick()
 	if len(kicks) > 0 {
 		t.Fatal("called after it has left")
+	}
+}
+
+// TestWhatAStuckLeaderHasNotComeToIsNotLost has both members told of in one look.
+func TestWhatAStuckLeaderHasNotComeToIsNotLost(t *testing.T) {
+	for name, leave := range map[string]bool{"left": true, "stuck": false} {
+		t.Run(name, func(t *testing.T) {
+			var l Loop
+			var first, slow, quick Member
+			firstOwn, firstFar := ends(t)
+			slowOwn, slowFar := ends(t)
+			own, far := ends(t)
+			entered, ready, release := make(chan struct{}), make(chan struct{}), make(chan struct{})
+			join := func(m *Member, own [2]int, called func(side int)) {
+				if err := l.Join(m, own[0], own[1], func(side int) { hear(own[side]); called(side) }); err != nil {
+					t.Fatal(err)
+				}
+			}
+			join(&first, firstOwn, func(int) {
+				close(entered)
+				<-ready
+			})
+			join(&slow, slowOwn, func(int) {
+				if leave {
+					slow.Leave()
+				}
+				<-release
+			})
+			sides := make(chan int, 2)
+			join(&quick, own, func(side int) { sides <- side })
+			say(t, firstFar[0])
+			<-entered
+			say(t, slowFar[0])
+			say(t, far[1])
+			close(ready)
+			select {
+			case <-sides:
+			case <-time.After(10 * time.Second):
+				t.Error("nobody was told")
+			}
+			close(release)
+			first.Leave()
+			quick.Leave()
+			for { // until slow is not called any more
+				l.mu.Lock()
+				busy := slow.busy
+				l.mu.Unlock()
+				if !busy {
+					break
+				}
+				time.Sleep(time.Millisecond)
+			}
+			slow.Leave()
+		})
+	}
+}
+
+// TestTheEndBehindSomethingIsTold has the last words and the end of a side told of at once.
+func TestTheEndBehindSomethingIsTold(t *testing.T) {
+	var l Loop
+	var first, m Member
+	firstOwn, firstFar := ends(t)
+	own, far := ends(t)
+	entered, ready := make(chan struct{}), make(chan struct{})
+	if err := l.Join(&first, firstOwn[0], firstOwn[1], func(side int) {
+		hear(firstOwn[side])
+		close(entered)
+		<-ready
+	}); err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan int, 4)
+	if err := l.Join(&m, own[0], own[1], func(side int) {
+		n, _ := unix.Read(own[side], make([]byte, 64))
+		if read <- n; n <= 0 {
+			m.Leave()
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	say(t, firstFar[0])
+	<-entered
+	say(t, far[0])
+	if err := unix.Shutdown(far[0], unix.SHUT_WR); err != nil {
+		t.Fatal(err)
+	}
+	close(ready)
+	for _, want := range []int{1, 0} {
+		select {
+		case n := <-read:
+			if n != want {
+				t.Fatalf("read %d, want %d", n, want)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatal("nobody was told")
+		}
+	}
+	first.Leave()
+}
+
+// TestBusyLoopsKeepApart binds the threads of two busy loops to two processors, and lets go of them.
+func TestBusyLoopsKeepApart(t *testing.T) {
+	var may unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &may); err != nil {
+		t.Fatal(err)
+	}
+	if may.Count() < 2 {
+		t.Skip("one processor")
+	}
+	g := &Loops{all: make([]Loop, 2), at: make([]atomic.Int32, 2)}
+	for i := range g.all {
+		g.all[i].among, g.all[i].own = g, i
+	}
+	same := func() bool {
+		var now unix.CPUSet
+		if err := unix.SchedGetaffinity(0, &now); err != nil {
+			t.Fatal(err)
+		}
+		return now == may
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var a, b leader
+	g.all[0].count(true)
+	g.all[0].spread(&a)
+	if a.place.bound || !same() {
+		t.Fatal("bound although it is the only busy one")
+	}
+	g.all[1].count(true)
+	g.all[0].spread(&a)
+	if !a.place.bound || same() {
+		t.Fatal("not bound")
+	}
+	// The other one's thread is this one, too, and may not go where the first is; it asks for room from there on.
+	b.place = place{bound: true, cpu: a.place.cpu, may: may}
+	g.all[1].spread(&b)
+	if !b.place.bound || b.place.cpu == a.place.cpu {
+		t.Fatalf("bound to %d and %d", a.place.cpu, b.place.cpu)
+	}
+	for range boundFor {
+		g.all[1].spread(&b)
+	}
+	if b.place.bound || !same() {
+		t.Fatal("still bound")
+	}
+	g.all[0].spread(&a)
+	g.all[1].count(false)
+	g.all[0].spread(&a)
+	if a.place.bound || !same() {
+		t.Fatal("bound although it is alone again")
+	}
+}
+
+func TestThereIsNoRoomWhereLoopsAre(t *testing.T) {
+	g := &Loops{all: make([]Loop, 3), at: make([]atomic.Int32, 3)}
+	var may unix.CPUSet
+	may.Set(2)
+	may.Set(5)
+	for _, c := range []struct {
+		at         [3]int32
+		here, want int
+	}{
+		{[3]int32{}, 2, 2},
+		{[3]int32{}, 3, 5},
+		{[3]int32{}, 6, 2},
+		{[3]int32{3, 3, 0}, 2, 5},
+		{[3]int32{0, 3, 6}, 2, -1},
+		{[3]int32{6, 3, 0}, 5, 5}, // its own place is free
+	} {
+		for i := range c.at {
+			g.at[i].Store(c.at[i])
+		}
+		if got := g.room(0, c.here, &may); got != c.want {
+			t.Errorf("%v from %d: %d, want %d", c.at, c.here, got, c.want)
+		}
 	}
 }

@@ -308,6 +308,25 @@ func TestBusyLoopsKeepApart(t *testing.T) {
 	if a.place.bound || !same() {
 		t.Fatal("bound although it is alone again")
 	}
+	g.all[1].count(true)
+	g.all[0].spread(&a)
+	var other unix.CPUSet
+	for cpu := 0; other.Count() == 0; cpu++ {
+		if may.IsSet(cpu) && cpu != a.place.cpu {
+			other.Set(cpu)
+		}
+	}
+	if err := unix.SchedSetaffinity(0, &other); err != nil { // as taskset does
+		t.Fatal(err)
+	}
+	a.place.free()
+	var now unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &now); err != nil || now != other {
+		t.Fatal("what somebody else set was taken back", err)
+	}
+	if err := unix.SchedSetaffinity(0, &may); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestThereIsNoRoomWhereLoopsAre(t *testing.T) {

@@ -127,12 +127,16 @@ func (l *Loop) spread(self *leader) {
 	l.among.at[l.own].Store(int32(there) + 1) //nolint:gosec // a processor's number
 }
 
-// free lets the thread run where it may.
+// free lets the thread run where it may, unless somebody else has bound it meanwhile.
 func (p *place) free() {
 	if !p.bound {
 		return
 	}
-	_ = unix.SchedSetaffinity(0, &p.may)
+	var now, one unix.CPUSet
+	one.Set(p.cpu)
+	if unix.SchedGetaffinity(0, &now) == nil && now == one {
+		_ = unix.SchedSetaffinity(0, &p.may)
+	}
 	p.bound = false
 	runtime.UnlockOSThread()
 }

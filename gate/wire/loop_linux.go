@@ -70,8 +70,8 @@ const (
 	// that is busy must not be lost.
 	interest = unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET
 	ending   = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
-	// crowded is how many steps in the time of stuck make a loop busy.
-	crowded = 20
+	// busySteps is how many steps in the time of stuck make a loop busy.
+	busySteps = 20
 )
 
 // HasLoops reports whether this system has loops.
@@ -149,10 +149,12 @@ func (m *Member) Leave() {
 	l.drop(m)
 	by := m.by
 	m.by = nil
+	if by != nil {
+		l.follow(by)
+	}
 	l.mu.Unlock()
 	if by != nil {
 		by.place.free() // of this goroutine, which may take long
-		l.follow(by)
 	}
 }
 
@@ -174,14 +176,9 @@ func (m *Member) Kick() {
 	l.done(m, nil)
 }
 
-// follow lets another goroutine lead, if old still does, and go on with what old has not come to. Old is within a step.
+// follow lets another goroutine lead, if old still does, and go on with what old has not come to. Old is within a step, which it cannot end without the lock that the caller
+// holds.
 func (l *Loop) follow(old *leader) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.followLocked(old)
-}
-
-func (l *Loop) followLocked(old *leader) {
 	next := &leader{}
 	if l.ep == 0 || !l.leader.CompareAndSwap(old, next) {
 		return
@@ -316,7 +313,7 @@ func look(ep int, events *[batch]unix.EpollEvent) int {
 	return int(n) //nolint:gosec // at most batch
 }
 
-// watchdog lets another goroutine lead when a step takes long. It ends when the loop has been quiet for a while.
+// watchdog lets another goroutine lead when a step takes long, and sees how busy the loop is. It ends when the loop has been quiet for a while.
 func (l *Loop) watchdog() {
 	var of *leader
 	var last uint64
@@ -330,7 +327,7 @@ func (l *Loop) watchdog() {
 		time.Sleep(stuck)
 		now := l.leader.Load()
 		at := now.steps.Load()
-		l.count(now == of && at-last > 2*crowded)
+		l.count(now == of && at-last > 2*busySteps)
 		switch {
 		case now == of && at == last && at%2 == 1:
 			l.replace(now, at)
@@ -348,8 +345,8 @@ func (l *Loop) watchdog() {
 func (l *Loop) replace(old *leader, step uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if old.steps.Load() == step { // it cannot end that and go on without the lock
-		l.followLocked(old)
+	if old.steps.Load() == step {
+		l.follow(old)
 	}
 }
 

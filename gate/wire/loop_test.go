@@ -259,10 +259,16 @@ func TestTheEndBehindSomethingIsTold(t *testing.T) {
 
 // TestBusyLoopsKeepApart binds the threads of two busy loops to two processors, and lets go of them.
 func TestBusyLoopsKeepApart(t *testing.T) {
-	var may unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &may); err != nil {
-		t.Fatal(err)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	affinity := func() (set unix.CPUSet) {
+		t.Helper()
+		if err := unix.SchedGetaffinity(0, &set); err != nil {
+			t.Fatal(err)
+		}
+		return set
 	}
+	may := affinity()
 	if may.Count() < 2 {
 		t.Skip("one processor")
 	}
@@ -270,27 +276,19 @@ func TestBusyLoopsKeepApart(t *testing.T) {
 	for i := range g.all {
 		g.all[i].among, g.all[i].own = g, i
 	}
-	same := func() bool {
-		var now unix.CPUSet
-		if err := unix.SchedGetaffinity(0, &now); err != nil {
-			t.Fatal(err)
-		}
-		return now == may
-	}
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	var a, b leader
 	g.all[0].count(true)
 	g.all[0].spread(&a)
-	if a.place.bound || !same() {
+	if a.place.bound || affinity() != may {
 		t.Fatal("bound although it is the only busy one")
 	}
 	g.all[1].count(true)
 	g.all[0].spread(&a)
-	if !a.place.bound || same() {
+	if !a.place.bound || affinity() == may {
 		t.Fatal("not bound")
 	}
 	// The other one's thread is this one, too, and may not go where the first is; it asks for room from there on.
+	runtime.LockOSThread() // which b undoes when it lets go
 	b.place = place{bound: true, cpu: a.place.cpu, may: may}
 	g.all[1].spread(&b)
 	if !b.place.bound || b.place.cpu == a.place.cpu {
@@ -299,13 +297,13 @@ func TestBusyLoopsKeepApart(t *testing.T) {
 	for range boundFor {
 		g.all[1].spread(&b)
 	}
-	if b.place.bound || !same() {
+	if b.place.bound || affinity() != may {
 		t.Fatal("still bound")
 	}
 	g.all[0].spread(&a)
 	g.all[1].count(false)
 	g.all[0].spread(&a)
-	if a.place.bound || !same() {
+	if a.place.bound || affinity() != may {
 		t.Fatal("bound although it is alone again")
 	}
 	g.all[1].count(true)
@@ -320,9 +318,8 @@ func TestBusyLoopsKeepApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.place.free()
-	var now unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &now); err != nil || now != other {
-		t.Fatal("what somebody else set was taken back", err)
+	if affinity() != other {
+		t.Fatal("what somebody else set was taken back")
 	}
 	if err := unix.SchedSetaffinity(0, &may); err != nil {
 		t.Fatal(err)

@@ -35,7 +35,8 @@ type Shape struct {
 type MaskWriter interface {
 	// Write masks p. It does not keep p. After an error nothing more is passed on.
 	io.Writer
-	// Flush passes on all that cannot become part of a secret any more.
+	// Flush passes on all that cannot become part of a secret any more. Of a stream that somebody may wait for (a terminal, opaque bytes) it also
+	// passes on a beginning so short that it says nothing of the secret: of a terminal when nothing was written since the last Flush.
 	Flush() error
 	// Close masks and passes on the rest, unfinished values included. It does not
 	// close the writer behind. Input that breaks its format is masked as text, never passed as it is.

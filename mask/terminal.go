@@ -30,7 +30,7 @@ const (
 //
 // Write holds what may become a secret (detect.MaxHold, the longest known secret), the current line up to
 // maxLine bytes, and a control function that is not complete. Flush holds the value of a name that has no end yet, a token
-// behind an issuer's prefix, and what a known secret begins with.
+// behind an issuer's prefix, and what a known secret begins with; the last only once if it is a short beginning.
 type terminalWriter struct {
 	m     *Masker
 	w     sink
@@ -52,6 +52,7 @@ type terminalWriter struct {
 	line   terminalLine
 	room   int // bytes of control functions that are paid for
 	blind  bool
+	silent bool // there was a Flush since the last Write
 
 	lineAt    int // where the line begins
 	lineText  int // and in typed.text
@@ -88,6 +89,7 @@ func newTerminal(m *Masker, w sink, t *weir.Tally) *terminalWriter {
 // Write masks p.
 func (t *terminalWriter) Write(p []byte) (int, error) {
 	n := len(p)
+	t.silent = t.silent && n == 0
 	for len(p) > 0 && t.err == nil {
 		part := p[:min(len(p), lexAtOnce)]
 		p = p[len(part):]
@@ -101,7 +103,8 @@ func (t *terminalWriter) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// Flush passes on all but what would be a secret, or the begin of one, if nothing more came.
+// Flush passes on all but what would be a secret, or the begin of one, if nothing more came. Any letter may begin one of the spellings of a known
+// secret, and whoever waits for it must not wait for ever: with nothing written since the last Flush short beginnings are passed on, too.
 func (t *terminalWriter) Flush() error {
 	if t.err != nil || t.emitted == t.end() {
 		return t.err
@@ -110,8 +113,9 @@ func (t *terminalWriter) Flush() error {
 	t.decide(false, true)
 	to := t.end()
 	for _, v := range t.views() {
-		to = min(to, v.held(v.quiet(), t.emitted))
+		to = min(to, v.held(v.quiet(t.silent), t.emitted))
 	}
+	t.silent = true
 	t.emit(to)
 	return t.err
 }

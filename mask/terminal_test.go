@@ -219,6 +219,66 @@ func TestFlushHoldsOnlyWhatMayBeASecret(t *testing.T) {
 	}
 }
 
+// TestASecondFlushHoldsNoShortBeginning waits behind every letter that a spelling of a secret may begin with, and behind one that is the beginning.
+func TestASecondFlushHoldsNoShortBeginning(t *testing.T) {
+	e, err := mask.New(mask.Config{Key: []byte("0123456789abcdef")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	var entries []known.Entry
+	for i := range 200 {
+		value := make([]byte, 20)
+		for k := range value {
+			value[k] = byte('!' + r.IntN('~'-'!'+1))
+		}
+		entries = append(entries, known.Entry{Name: fmt.Sprint("known", i), Value: value})
+	}
+	set, _, err := known.Build(entries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := e.Masker(set)
+	once, never := 0, 0
+	for c := byte('!'); c <= '~'; c++ {
+		for _, end := range []string{"", "\n", "\r\n"} {
+			in := " " + string(c) + end
+			var out bytes.Buffer
+			w, _ := m.Stream(&out, weir.Shape{Format: weir.FormatTerminal}, nil)
+			for i := range 2 {
+				_, _ = w.Write([]byte(in[:len(in)*(1-i)]))
+				if err := w.Flush(); err != nil {
+					t.Fatal(err)
+				}
+				if out.String() != in {
+					once += 1 - i
+					never += i
+				}
+			}
+		}
+	}
+	if once == 0 || never > 0 {
+		t.Errorf("the first Flush held %d of the lines, the second %d", once, never)
+	}
+	value := string(entries[0].Value)
+	for n := 1; n < len(value); n++ {
+		var out bytes.Buffer
+		w, _ := m.Stream(&out, weir.Shape{Format: weir.FormatTerminal}, nil)
+		_, _ = w.Write([]byte("x " + value[:n]))
+		_ = w.Flush()
+		_ = w.Flush()
+		shown := strings.TrimPrefix(out.String(), "x ")
+		if n <= 3 && shown != value[:n] || n > 3 && shown != "" {
+			t.Errorf("%d bytes of a secret: %q", n, shown)
+		}
+		_, _ = w.Write([]byte(value[n:] + " y\r\n"))
+		_ = w.Close()
+		if got, want := short(out.String()), "x "+shown+"[masked:known0] y\r\n"; got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 // TestWhatFlushLetGoIsNotMaskedLess edits a secret into a line that has been shown.
 func TestWhatFlushLetGoIsNotMaskedLess(t *testing.T) {
 	var out bytes.Buffer

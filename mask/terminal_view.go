@@ -1,6 +1,7 @@
 package mask
 
 import (
+	"bytes"
 	"slices"
 
 	"weir/mask/detect"
@@ -157,14 +158,18 @@ func (v *terminalView) forget(n int) {
 	v.state.shift(n)
 }
 
-// quiet is how far the text may be shown when no more comes.
-func (v *terminalView) quiet() int {
+// quiet is how far the text may be shown when no more comes, with long set when none came for a longer while.
+func (v *terminalView) quiet(long bool) int {
 	to := len(v.text)
 	if v.from == to {
 		return to
 	}
 	for _, set := range v.scan.m.sets {
-		to = min(to, v.from+set.Hold(v.text[v.from:]))
+		from := v.from + set.Hold(v.text[v.from:])
+		if long && len(bytes.TrimRight(v.text[from:], "\r\n\t ")) <= shortBeginning { // lines may be cut within an encoded secret
+			continue
+		}
+		to = min(to, from)
 	}
 	if !v.onlyKnown {
 		to = min(to, max(v.from, v.scan.m.e.detect.Quiet(&v.state.state, v.text, max(v.from, v.state.at))))

@@ -185,6 +185,11 @@ func (ch *channel) finish(e ending) {
 	ch.writing.Lock() // no message of the gateway's own is on its way
 	_ = ch.ch.CloseWrite()
 	ch.writing.Unlock()
+	ch.leave(e)
+}
+
+// leave is finish without an end of the output, which may still be written to. It may be called more than once.
+func (ch *channel) leave(e ending) {
 	switch {
 	case e.status != nil:
 		_, _ = ch.ch.SendRequest("exit-status", false, ssh.Marshal(e.status))

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -54,6 +55,54 @@ func TestSignalsAreToldAsSuch(t *testing.T) {
 	var exit *ssh.ExitError
 	if !errors.As(err, &exit) || exit.Signal() != "KILL" {
 		t.Errorf("got %v", err)
+	}
+}
+
+// fingerprints are the ends of placeholders.
+var fingerprints = regexp.MustCompile(`:[a-z2-7]{8}\]`)
+
+// TestALetterIsShownThoughASecretBeginsWithIt waits for a line that ends as a secret begins, and for a secret that comes in pieces.
+func TestALetterIsShownThoughASecretBeginsWithIt(t *testing.T) {
+	b := newBed(t, targetOf(t, startSSHD(t, nil)), sshgate.Options{})
+	for _, c := range []struct{ command, shown, after string }{
+		{"echo jaZ; read x; echo end", "jaZ\n", "end\n"},
+		{"printf 'x Zq'; read x; printf 7-CANARY-; sleep 0.2; echo 4f81x-Jw2p y", "x Zq", "[masked:canary] y\n"},
+		{"printf 'x Zq7-'; sleep 0.2; printf ' z'; read x", "x Zq7- z", ""},
+	} {
+		s := newSession(t, b.mustClient())
+		out := &buffer{}
+		s.Stdout = out
+		in, err := s.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Start(c.command); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the first output of "+c.command, func() bool { return out.String() == c.shown })
+		_, _ = io.WriteString(in, "\n")
+		_ = s.Wait()
+		if got := strings.TrimPrefix(fingerprints.ReplaceAllString(out.String(), "]"), c.shown); got != c.after {
+			t.Errorf("%s: %q", c.command, got)
+		}
+	}
+}
+
+// TestAFailingFlushEndsTheProgram has the recording fail just when what was held is to be shown.
+func TestAFailingFlushEndsTheProgram(t *testing.T) {
+	b := newBed(t, targetOf(t, startSSHD(t, nil)), sshgate.Options{})
+	b.OnRecord = func(r *weir.Record) error {
+		if r.Kind == weir.RecordAnswerBody && bytes.Contains(r.Data, []byte("Zq")) {
+			return errors.New("full")
+		}
+		return nil
+	}
+	s := newSession(t, b.mustClient())
+	out := &buffer{}
+	s.Stdout = out
+	start := time.Now()
+	if err := s.Run("printf 'x Zq'; exec sleep 60"); err == nil || time.Since(start) > 30*time.Second || strings.Contains(out.String(), "Zq") {
+		t.Errorf("%v after %v: %q", err, time.Since(start), out)
 	}
 }
 

@@ -121,7 +121,7 @@ func (r *running) serveFiles(ctx context.Context, p program, _ *weir.Command) er
 		defer close(failed)
 		w, err := r.x.ErrorWriter(r.ch.ch.Stderr(), weir.Shape{Format: weir.FormatText})
 		if err == nil {
-			err = r.output(newQuiet(w, c.h.opt.Quiet), r.tch.Stderr(), nil, nil)
+			err = r.output(newQuiet(w, c.h.opt.Quiet, r.abort), r.tch.Stderr(), nil, nil)
 		}
 		if err != nil {
 			_ = r.tch.Close()

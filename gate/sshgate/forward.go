@@ -110,7 +110,10 @@ func (c *conn) splice(x *session.Exchange, ch ssh.Channel, clientRequests <-chan
 		}
 		_ = tch.Close()
 	})
-	q := newQuiet(w, c.h.opt.Quiet)
+	q := newQuiet(w, c.h.opt.Quiet, func(error) {
+		_ = tch.Close()
+		_ = ch.Close()
+	})
 	err = c.h.copy(tch, func(p []byte) error { _, err := q.Write(p); return err })
 	if e := q.Close(); err == nil {
 		err = e

@@ -41,7 +41,7 @@ type Options struct {
 	// MaxChannels bounds the channels that are open at once in one connection.
 	MaxChannels int
 	// Quiet is how long the target must be silent before what is held back is looked at again, so that a prompt without a
-	// line end is shown.
+	// line end is shown. What might be the first letters of a known secret waits sixteen times as long.
 	Quiet time.Duration
 	// Notice tells the first terminal of a connection that it is recorded, and as what. Commands without a terminal are told nothing.
 	Notice bool

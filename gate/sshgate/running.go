@@ -157,7 +157,7 @@ func (r *running) carry(p program) error {
 		defer func() { failed <- err }()
 		var w weir.MaskWriter
 		if w, err = r.x.ErrorWriter(r.ch.ch.Stderr(), weir.Shape{Format: weir.FormatTerminal}); err == nil {
-			err = r.output(newQuiet(w, quiet), r.tch.Stderr(), nil, nil)
+			err = r.output(newQuiet(w, quiet, r.abort), r.tch.Stderr(), nil, nil)
 		}
 		if err != nil {
 			_ = r.tch.Close() // ends the other output, too
@@ -181,7 +181,7 @@ func (r *running) stdout(p program, typed *typing) error {
 		if err != nil {
 			return err
 		}
-		return r.output(newQuiet(w, quiet), r.tch, nil, typed)
+		return r.output(newQuiet(w, quiet, r.abort), r.tch, nil, typed)
 	}
 	first := make([]byte, wire.Small)
 	n, err := r.tch.Read(first)
@@ -201,7 +201,7 @@ func (r *running) stdout(p program, typed *typing) error {
 	if err != nil {
 		return err
 	}
-	return r.output(newQuiet(w, quiet), r.tch, first[:n], nil)
+	return r.output(newQuiet(w, quiet, r.abort), r.tch, first[:n], nil)
 }
 
 // shape is how an output that begins with first is looked into. kind names the exception that is used, if one is.
@@ -233,6 +233,12 @@ func (t *Target) allowsOpaque(kind string) bool {
 		}
 	}
 	return false
+}
+
+// abort ends the program and the client's channel, also where the target says nothing any more: OpenSSH keeps a closed channel until its program ends.
+func (r *running) abort(err error) {
+	_ = r.tch.Close()
+	r.ch.leave(r.ch.refused(err))
 }
 
 // output copies from the target through w until the end. It closes w.

@@ -102,6 +102,22 @@ func plain(shape weir.Shape, text string) string {
 	return strings.Join(out, "&")
 }
 
+// noLess reports that again, a masked text that was masked once more, is out with nothing but more or longer placeholders.
+func noLess(shape weir.Shape, out, again string) bool {
+	if shape.Format != weir.FormatOpaque && !shape.SameLength {
+		return untouched(plain(shape, out), plain(shape, again))
+	}
+	if len(again) != len(out) {
+		return false
+	}
+	for i := range again {
+		if again[i] != out[i] && !strings.Contains("[masked:*]", again[i:i+1]) {
+			return false
+		}
+	}
+	return true
+}
+
 // lacking names the properties that masking text does not have.
 func lacking(t testing.TB, m *mask.Masker, shape weir.Shape, text string, seed uint64) (names []string, out string) {
 	t.Helper()
@@ -116,6 +132,9 @@ func lacking(t testing.TB, m *mask.Masker, shape weir.Shape, text string, seed u
 	}
 	if again, err := pass(t, m, shape, out, all(out)); err != nil || again != out {
 		names = append(names, "idempotent")
+		if err != nil || !noLess(shape, out, again) {
+			names = append(names, "no less again")
+		}
 	}
 	r := rand.New(rand.NewPCG(seed, 1))
 	most := 1 + r.IntN(64)
@@ -149,6 +168,22 @@ var propertyTexts = []string{
 	"mysql -u root -ptr0ub4dor prod\n", "curl -u app:tr0ub4dor https://x\n", "db:5432:prod:app:tr0ub4dor\n", "  - name: API_KEY\n    value: tr0ub4dor\n",
 }
 
+// TestProperties is FuzzProperties for what was chosen. Only there what was masked is masked once more without any change: where text that means nothing
+// touches a placeholder, as texts of chance do, more may go with it.
+func TestProperties(t *testing.T) {
+	m := masker(t)
+	for i, text := range propertyTexts {
+		for _, p := range propertyFormats {
+			names, out := lacking(t, m, p.shape, text, uint64(i))
+			for _, name := range names {
+				if gapOf(p.name, name, text, out) == "" {
+					t.Errorf("%s: not %s: %q\nbecame %q", p.name, name, text, out)
+				}
+			}
+		}
+	}
+}
+
 func FuzzProperties(f *testing.F) {
 	m := masker(f)
 	for i, text := range propertyTexts {
@@ -160,7 +195,7 @@ func FuzzProperties(f *testing.F) {
 		p := propertyFormats[int(format)%len(propertyFormats)]
 		names, out := lacking(t, m, p.shape, text, seed)
 		for _, name := range names {
-			if gapOf(p.name, name, text, out) == "" {
+			if name != "idempotent" && gapOf(p.name, name, text, out) == "" {
 				t.Errorf("%s: not %s: %q\nbecame %q", p.name, name, text, out)
 			}
 		}

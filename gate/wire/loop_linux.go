@@ -45,7 +45,8 @@ type leader struct {
 
 // Member is a pair of sockets. The zero value is ready to join one loop, once.
 type Member struct {
-	loop   atomic.Pointer[Loop]
+	loop   atomic.Pointer[Loop] // changes while both are locked, and never within a step
+	home   *Loop                // the one it joined
 	ready  func(side int)
 	fds    [2]int
 	slot   int32
@@ -83,6 +84,12 @@ func HasLoops() bool { return true }
 func (l *Loop) Join(m *Member, a, b int, ready func(side int)) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	m.ready, m.fds, m.home = ready, [2]int{a, b}, l
+	return l.enter(m)
+}
+
+// enter makes m one of the members. l is locked. After an error it is none.
+func (l *Loop) enter(m *Member) error {
 	start := l.ep == 0
 	if start {
 		ep, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
@@ -91,8 +98,28 @@ func (l *Loop) Join(m *Member, a, b int, ready func(side int)) error {
 		}
 		l.ep = ep
 	}
-	m.ready, m.fds, m.joined = ready, [2]int{a, b}, true
+	l.take(m)
+	err := l.watch(m, 0, unix.EPOLL_CTL_ADD, interest)
+	if err == nil {
+		if err = l.watch(m, 1, unix.EPOLL_CTL_ADD, interest); err != nil {
+			_ = l.watch(m, 0, unix.EPOLL_CTL_DEL, 0)
+		}
+	}
+	if err != nil {
+		l.drop(m)
+	}
+	if start {
+		first := &leader{}
+		l.leader.Store(first)
+		go l.lead(first, l.ep)
+	}
+	return err
+}
+
+// take gives m a slot.
+func (l *Loop) take(m *Member) {
 	m.loop.Store(l)
+	m.joined = true
 	l.seal++
 	m.seal = l.seal
 	if n := len(l.free); n > 0 {
@@ -104,29 +131,36 @@ func (l *Loop) Join(m *Member, a, b int, ready func(side int)) error {
 		l.slots = append(l.slots, m)
 	}
 	l.members++
-	err := l.watch(m, 0, unix.EPOLL_CTL_ADD, interest)
-	if err == nil {
-		if err = l.watch(m, 1, unix.EPOLL_CTL_ADD, interest); err != nil {
-			_ = l.watch(m, 0, unix.EPOLL_CTL_DEL, 0)
+}
+
+// leave takes a member out. l is locked.
+func (l *Loop) leave(m *Member) {
+	_, _ = l.watch(m, 0, unix.EPOLL_CTL_DEL, 0), l.watch(m, 1, unix.EPOLL_CTL_DEL, 0)
+	l.drop(m)
+}
+
+// lock locks the loop that the member is in, or was in last, and returns it; nil if it has joined none.
+func (m *Member) lock() *Loop {
+	for {
+		l := m.loop.Load()
+		if l == nil {
+			return nil
 		}
+		l.mu.Lock()
+		if m.loop.Load() == l {
+			return l
+		}
+		l.mu.Unlock() // it has moved meanwhile
 	}
-	if err != nil {
-		m.joined = false
-		l.drop(m)
-	}
-	if start {
-		first := &leader{}
-		l.leader.Store(first)
-		go l.lead(first, l.ep)
-	}
-	return err
 }
 
 func (l *Loop) watch(m *Member, side, op int, events uint32) error {
 	return unix.EpollCtl(l.ep, op, m.fds[side], &unix.EpollEvent{Events: events, Fd: m.slot<<1 | int32(side), Pad: m.seal}) //nolint:gosec // 0 or 1
 }
 
+// drop takes back a member's slot.
 func (l *Loop) drop(m *Member) {
+	m.joined = false
 	l.slots[m.slot] = nil
 	l.free = append(l.free, m.slot)
 	l.members--
@@ -135,18 +169,15 @@ func (l *Loop) drop(m *Member) {
 // Leave ends the membership: ready is called no more, but for the call that may be running. While one does, only it may call Leave; its goroutine may take as long as it
 // likes from here on.
 func (m *Member) Leave() {
-	l := m.loop.Load()
+	l := m.lock()
 	if l == nil {
 		return
 	}
-	l.mu.Lock()
 	if !m.joined {
 		l.mu.Unlock()
 		return
 	}
-	m.joined = false
-	_, _ = l.watch(m, 0, unix.EPOLL_CTL_DEL, 0), l.watch(m, 1, unix.EPOLL_CTL_DEL, 0)
-	l.drop(m)
+	l.leave(m)
 	by := m.by
 	m.by = nil
 	if by != nil {
@@ -160,11 +191,10 @@ func (m *Member) Leave() {
 
 // Kick calls ready with Kicked as soon as it is not running, here or in the loop's goroutine, unless the member has left.
 func (m *Member) Kick() {
-	l := m.loop.Load()
+	l := m.lock()
 	if l == nil {
 		return
 	}
-	l.mu.Lock()
 	if !m.joined || m.busy {
 		m.kicked = true
 		l.mu.Unlock()
@@ -215,7 +245,13 @@ func (l *Loop) next(self *leader) (m *Member, side int) {
 // done ends a call of ready. It returns the side that by, who leads or has, is to call it for now; -1 for none.
 func (l *Loop) done(m *Member, by *leader) int {
 	l.mu.Lock()
-	defer l.mu.Unlock()
+	defer func() { l.mu.Unlock() }()
+	if by != nil && m.joined && !m.kicked && m.missed == [2]bool{} {
+		if to := l.among.place(m.home); to != nil && to != l {
+			l.move(m, to)
+			l, by = to, nil // the leader there is told of what there is
+		}
+	}
 	for m.joined && m.kicked {
 		m.kicked = false
 		l.mu.Unlock()
@@ -234,6 +270,23 @@ func (l *Loop) done(m *Member, by *leader) int {
 	}
 	m.busy, m.by = false, nil
 	return -1
+}
+
+// move makes a member that is busy one of another loop, which is locked then in the place of this one. If that cannot take it, it is kicked.
+func (l *Loop) move(m *Member, to *Loop) {
+	l.mu.Unlock()
+	first, second := l, to // in this order, so that two never wait for each other
+	if first.own > second.own {
+		first, second = second, first
+	}
+	first.mu.Lock()
+	second.mu.Lock()
+	l.leave(m)
+	if to.enter(m) != nil {
+		to.take(m)
+		m.kicked = true
+	}
+	l.mu.Unlock()
 }
 
 // lead waits for sockets and calls their members, until another goroutine leads or nobody is left.
@@ -327,7 +380,11 @@ func (l *Loop) watchdog() {
 		time.Sleep(stuck)
 		now := l.leader.Load()
 		at := now.steps.Load()
-		l.count(now == of && at-last > 2*busySteps)
+		steps := (at - last) / 2
+		if now != of {
+			steps = 0
+		}
+		l.count(steps)
 		switch {
 		case now == of && at == last && at%2 == 1:
 			l.replace(now, at)

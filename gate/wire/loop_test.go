@@ -277,12 +277,12 @@ func TestBusyLoopsKeepApart(t *testing.T) {
 		g.all[i].among, g.all[i].own = g, i
 	}
 	var a, b leader
-	g.all[0].count(true)
+	g.all[0].count(busySteps + 1)
 	g.all[0].spread(&a)
 	if a.place.bound || affinity() != may {
 		t.Fatal("bound although it is the only busy one")
 	}
-	g.all[1].count(true)
+	g.all[1].count(busySteps + 1)
 	g.all[0].spread(&a)
 	if !a.place.bound || affinity() == may {
 		t.Fatal("not bound")
@@ -301,12 +301,12 @@ func TestBusyLoopsKeepApart(t *testing.T) {
 		t.Fatal("still bound")
 	}
 	g.all[0].spread(&a)
-	g.all[1].count(false)
+	g.all[1].count(0)
 	g.all[0].spread(&a)
 	if a.place.bound || affinity() != may {
 		t.Fatal("bound although it is alone again")
 	}
-	g.all[1].count(true)
+	g.all[1].count(busySteps + 1)
 	g.all[0].spread(&a)
 	var other unix.CPUSet
 	for cpu := 0; other.Count() == 0; cpu++ {

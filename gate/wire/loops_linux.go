@@ -13,10 +13,13 @@ import (
 // side of its sockets to its processor, and other processors idle. That is good where there is a loop for each: loops that are busy keep away from each other's processors. The
 // zero value is ready. Safe for concurrent use.
 type Loops struct {
-	once sync.Once
-	all  []Loop
-	last atomic.Uint32
-	at   []atomic.Int32 // where each busy loop was seen last, counted from 1; 0 while it is not busy
+	once  sync.Once
+	all   []Loop
+	last  atomic.Uint32
+	at    []atomic.Int32 // where each busy loop was seen last, counted from 1; 0 while it is not busy
+	one   atomic.Bool    // the first drives all
+	steps atomic.Uint64  // of members
+	steer steering
 }
 
 // Join adds a member to one of the loops, as Loop.Join does.
@@ -31,14 +34,17 @@ func (l *Loops) Join(m *Member, a, b int, ready func(side int)) error {
 	return l.all[int(l.last.Add(1))%len(l.all)].Join(m, a, b, ready)
 }
 
-// count is told how busy the loop is, every few milliseconds.
-func (l *Loop) count(busy bool) {
+// count is told every few milliseconds how many steps the loop took since then.
+func (l *Loop) count(steps uint64) {
 	if l.among == nil {
 		return
 	}
+	l.among.steps.Add(steps)
+	busy := steps > busySteps
 	if l.busy.Store(busy); !busy {
 		l.among.at[l.own].Store(0)
 	}
+	l.among.look(l.own)
 }
 
 // crowded reports whether more than one loop is busy.

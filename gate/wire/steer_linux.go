@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // steering decides whether one loop drives all members or each loop its own. Several use processors that would idle, but each of them has fewer events at a
@@ -13,8 +15,8 @@ import (
 // takes more steps stays.
 type steering struct {
 	mu    sync.Mutex
-	times func() (idle, all uint64, ok bool) // of all processors; systemTimes if nil
-	now   func() time.Time                   // time.Now if nil
+	times func() usage     // systemTimes if nil
+	now   func() time.Time // time.Now if nil
 
 	phase steerPhase
 	ticks int     // in it
@@ -24,8 +26,13 @@ type steering struct {
 
 	began time.Time // the window that is measured, and what was counted then
 	steps uint64
-	idle  uint64
-	all   uint64
+	used  usage
+}
+
+// usage is what processors have done since they were started.
+type usage struct {
+	idle, all uint64        // of all processors, in hundredths of a second; all is 0 where nobody knows
+	own       time.Duration // of this process
 }
 
 // steerPhase is what is done with the ticks that come.
@@ -52,6 +59,8 @@ const (
 	// In percent of all processors' time. Where more than steerRoom idles all loops are used and none is tried; where one loop leaves more than steerSpare it has lost what it shared them with.
 	steerRoom  = 15
 	steerSpare = 30
+	// In percent of one processor's time. Above it this process has more to do than a loop alone might manage.
+	steerAlone = 90
 
 	// What is tried stays when it takes so many times as many steps: with one loop also some less, as it takes less of the processors' time. It is given up at once when it is so much worse.
 	steerOne   = 0.97
@@ -110,7 +119,7 @@ func (l *Loops) decide(s *steering, busy int) {
 		case s.ticks == 1:
 			s.begin(l)
 		case s.ticks <= steerWindow:
-		case !one && s.share() > steerRoom:
+		case !one && (s.share() > steerRoom || s.own() > steerAlone):
 			s.ticks = 0
 		default:
 			s.rate = s.measured(l)
@@ -157,7 +166,7 @@ func (l *Loops) turn(s *steering, phase steerPhase, one bool) {
 // begin begins a window.
 func (s *steering) begin(l *Loops) {
 	s.began, s.steps = s.clock(), l.steps.Load()
-	s.idle, s.all, _ = s.processors()
+	s.used = s.processors()
 }
 
 // measured is how many steps all loops took in a second since the window began.
@@ -167,14 +176,20 @@ func (s *steering) measured(l *Loops) float64 {
 
 // share is how much of the processors' time was not used, in percent; 100 where nobody knows.
 func (s *steering) share() int {
-	idle, all, ok := s.processors()
-	if !ok || all <= s.all || idle < s.idle {
+	now := s.processors()
+	if now.all <= s.used.all || now.idle < s.used.idle {
 		return 100
 	}
-	return int(100 * (idle - s.idle) / (all - s.all)) //nolint:gosec // at most 100
+	return int(100 * (now.idle - s.used.idle) / (now.all - s.used.all)) //nolint:gosec // at most 100
 }
 
-func (s *steering) processors() (idle, all uint64, ok bool) {
+// own is how much of one processor's time this process used, in percent.
+func (s *steering) own() int {
+	took := max(s.clock().Sub(s.began), time.Millisecond)
+	return int(100 * (s.processors().own - s.used.own) / took)
+}
+
+func (s *steering) processors() usage {
 	if s.times != nil {
 		return s.times()
 	}
@@ -188,28 +203,30 @@ func (s *steering) clock() time.Time {
 	return time.Now()
 }
 
-// systemTimes are the first line of /proc/stat, in hundredths of a second (proc_stat(5)).
-func systemTimes() (idle, all uint64, ok bool) {
+// systemTimes are the first line of /proc/stat (proc_stat(5)) and getrusage(2).
+func systemTimes() (u usage) {
 	f, err := os.Open("/proc/stat")
 	if err != nil {
-		return 0, 0, false
+		return usage{}
 	}
 	defer func() { _ = f.Close() }()
 	var b [256]byte
 	n, _ := f.Read(b[:])
 	line, _, found := bytes.Cut(b[:n], []byte("\n"))
 	fields := bytes.Fields(line)
-	if !found || len(fields) < 9 || string(fields[0]) != "cpu" {
-		return 0, 0, false
+	var own unix.Rusage
+	if !found || len(fields) < 9 || string(fields[0]) != "cpu" || unix.Getrusage(unix.RUSAGE_SELF, &own) != nil {
+		return usage{}
 	}
+	u.own = time.Duration(own.Utime.Nano() + own.Stime.Nano())
 	for i, field := range fields[1:9] { // what follows are parts of these
 		v, err := strconv.ParseUint(string(field), 10, 64)
 		if err != nil {
-			return 0, 0, false
+			return usage{}
 		}
-		if all += v; i == 3 || i == 4 { // idle, iowait
-			idle += v
+		if u.all += v; i == 3 || i == 4 { // idle, iowait
+			u.idle += v
 		}
 	}
-	return idle, all, true
+	return u
 }

@@ -77,6 +77,7 @@ func New(c Controls, opt Options) (*Gate, error) {
 	}
 	g := &Gate{controls: c, opt: opt, live: make(map[weir.SessionID]*Session)}
 	g.idle.L = &g.mu
+	g.loops.Now = opt.Now
 	return g, nil
 }
 

@@ -2,10 +2,16 @@
 
 package wire
 
-import "errors"
+import (
+	"errors"
+	"time"
+)
 
 // Loops is for systems with epoll; here nobody can join.
-type Loops struct{}
+type Loops struct {
+	// Now is not used here.
+	Now func() time.Time
+}
 
 // Member is a pair of sockets of a loop.
 type Member struct{}

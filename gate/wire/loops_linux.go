@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -13,6 +14,9 @@ import (
 // side of its sockets to its processor, and other processors idle. That is good where there is a loop for each: loops that are busy keep away from each other's processors. The
 // zero value is ready. Safe for concurrent use.
 type Loops struct {
+	// Now is the clock. nil leaves all loops to their own members, though one might be faster.
+	Now func() time.Time
+
 	once  sync.Once
 	all   []Loop
 	last  atomic.Uint32

@@ -15,8 +15,7 @@ import (
 // takes more steps stays.
 type steering struct {
 	mu    sync.Mutex
-	times func() usage     // systemTimes if nil
-	now   func() time.Time // time.Now if nil
+	times func() usage // systemTimes if nil
 
 	phase steerPhase
 	ticks int     // in it
@@ -81,7 +80,7 @@ func (l *Loops) place(home *Loop) *Loop {
 
 // look is called by each loop's watchdog. The first one that is busy steers.
 func (l *Loops) look(own int) {
-	if len(l.all) < 2 {
+	if len(l.all) < 2 || l.Now == nil {
 		return
 	}
 	busy := 0
@@ -119,7 +118,7 @@ func (l *Loops) decide(s *steering, busy int) {
 		case s.ticks == 1:
 			s.begin(l)
 		case s.ticks <= steerWindow:
-		case !one && (s.share() > steerRoom || s.own() > steerAlone):
+		case !one && (s.share() > steerRoom || s.own(l) > steerAlone):
 			s.ticks = 0
 		default:
 			s.rate = s.measured(l)
@@ -165,13 +164,13 @@ func (l *Loops) turn(s *steering, phase steerPhase, one bool) {
 
 // begin begins a window.
 func (s *steering) begin(l *Loops) {
-	s.began, s.steps = s.clock(), l.steps.Load()
+	s.began, s.steps = l.Now(), l.steps.Load()
 	s.used = s.processors()
 }
 
 // measured is how many steps all loops took in a second since the window began.
 func (s *steering) measured(l *Loops) float64 {
-	return float64(l.steps.Load()-s.steps) / max(s.clock().Sub(s.began).Seconds(), 1e-3)
+	return float64(l.steps.Load()-s.steps) / max(l.Now().Sub(s.began).Seconds(), 1e-3)
 }
 
 // share is how much of the processors' time was not used, in percent; 100 where nobody knows.
@@ -184,8 +183,8 @@ func (s *steering) share() int {
 }
 
 // own is how much of one processor's time this process used, in percent.
-func (s *steering) own() int {
-	took := max(s.clock().Sub(s.began), time.Millisecond)
+func (s *steering) own(l *Loops) int {
+	took := max(l.Now().Sub(s.began), time.Millisecond)
 	return int(100 * (s.processors().own - s.used.own) / took)
 }
 
@@ -194,13 +193,6 @@ func (s *steering) processors() usage {
 		return s.times()
 	}
 	return systemTimes()
-}
-
-func (s *steering) clock() time.Time {
-	if s.now != nil {
-		return s.now()
-	}
-	return time.Now()
 }
 
 // systemTimes are the first line of /proc/stat (proc_stat(5)) and getrusage(2).

@@ -178,7 +178,7 @@ func TestLoopsAreUsedAsTheyTakeMostSteps(t *testing.T) {
 			now := time.Unix(1, 0)
 			var used usage
 			read := 0
-			l.steer.now = func() time.Time { return now }
+			l.Now = func() time.Time { return now }
 			l.steer.times = func() usage {
 				read++
 				if c.unknown {

@@ -19,6 +19,12 @@ func TestEveryOperationAsksWho(t *testing.T) {
 			OperationID string `json:"operationId"`
 		}
 	}](t, g.do(t, c, req).body)
+	// She proves herself before wrong tokens from the same address keep out whoever has not.
+	me, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, g.url+"/api/v1/me", nil)
+	me.Header.Set("Authorization", "Bearer "+alice)
+	if a := g.do(t, c, me); a.StatusCode != http.StatusOK {
+		t.Fatalf("%d %s", a.StatusCode, a.body)
+	}
 	open := map[string]bool{"login": true}
 	admins := map[string]string{ // operation → body
 		"list-users": "", "add-user": `{"name":"eve"}`, "remove-user": "", "list-grants": "", "add-grant": `{"group":"x","resource":"*","ttl":"1h"}`,

@@ -28,8 +28,24 @@ func (m *Masker) Value(dst []byte, name string, value []byte, t *weir.Tally) []b
 
 // value masks a value whose name proves what strength says.
 func (m *Masker) value(dst []byte, strength field.Strength, value []byte, t *weir.Tally) []byte {
+	if strength == field.None && m.free(value) {
+		return append(dst, value...)
+	}
 	s := scanner{m: m}
 	return m.replace(dst, value, 0, len(value), s.value(strength, value), t)
+}
+
+// free reports that there is nothing to replace in a value that no name speaks of.
+func (m *Masker) free(value []byte) bool {
+	if m.personal != nil || m.e.detect.Touched(value) {
+		return false
+	}
+	for _, set := range m.sets {
+		if len(set.Find(nil, value)) > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // value finds what to replace in a value that is known whole and whose name proves what strength says.

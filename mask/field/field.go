@@ -3,12 +3,13 @@
 // whole words or sequences of words are compared, never parts of words: primary_key, max_tokens
 // and password_changed_at stay clear.
 //
-// It is pure, keeps no state, allocates nothing per match and is safe for concurrent use.
+// A name is always judged the same, matching allocates nothing but for the first names it sees, and is safe for concurrent use.
 package field
 
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 )
 
 // Strength says how much a name proves about its value. The zero value proves nothing.
@@ -26,11 +27,32 @@ const (
 	maxWords = 4   // the longest sequence in the tables
 )
 
-// Names is the list that is matched against. It is immutable.
+// Names is the list that is matched against. New makes one.
 type Names struct {
 	terms map[string]Strength // words joined by "_"
 	stems []string
 	extra map[string]bool
+	first [kept]atomic.Pointer[verdict] // what was found out first, by a hash of the name
+}
+
+// verdict is what was found out about a name.
+type verdict struct {
+	name     string
+	strength Strength
+}
+
+const (
+	kept     = 256 // is a power of two
+	keptName = 32  // is the longest name that is kept, in bytes
+)
+
+// place is where the verdict on a name is kept.
+func (n *Names) place(name []byte) *atomic.Pointer[verdict] {
+	h := uint32(len(name))
+	for _, c := range name {
+		h = (h ^ uint32(c)) * 0x01000193
+	}
+	return &n.first[(h^h>>16)%kept]
 }
 
 // Stems returns, for each extra name, its longest word, by which the name can be found in text. The caller must not
@@ -72,6 +94,22 @@ func (n *Names) Match(name []byte) Strength {
 	if n == nil || len(name) < 2 {
 		return None
 	}
+	if len(name) > keptName {
+		return n.judge(name)
+	}
+	at := n.place(name)
+	v := at.Load()
+	if v != nil && v.name == string(name) {
+		return v.strength
+	}
+	s := n.judge(name)
+	if v == nil { // the first stay, so that names that hardly come again cost no memory
+		at.CompareAndSwap(nil, &verdict{string(name), s})
+	}
+	return s
+}
+
+func (n *Names) judge(name []byte) Strength {
 	var w words
 	w.split(name)
 	// The last words say what the value is: the longest sequence that ends the name decides.

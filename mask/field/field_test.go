@@ -1,7 +1,9 @@
 package field_test
 
 import (
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"weir/mask/field"
@@ -115,4 +117,26 @@ func TestOnlyWholeMasksAreMasks(t *testing.T) {
 			t.Errorf("%s is a mask", v)
 		}
 	}
+}
+
+// TestNamesAreJudgedTheSameAgain asks for more names than are kept, several times and by several goroutines, of which each must hear what somebody who asks for the first time does.
+func TestNamesAreJudgedTheSameAgain(t *testing.T) {
+	n := names(t)
+	var wg sync.WaitGroup
+	for g := range 4 {
+		wg.Go(func() {
+			for i := range 20_000 {
+				name := []byte([]string{"user_", "db_password_", "token_", "note_", "apiKey"}[i%5] + strconv.Itoa((i*7+g)%3_000))
+				if i%3 == 0 {
+					name = name[:len(name)-1]
+				}
+				want := n.Judge(name)
+				if got := n.Match(name); got != want {
+					t.Errorf("%s: %v, want %v", name, got, want)
+				}
+				clear(name) // it is the caller's
+			}
+		})
+	}
+	wg.Wait()
 }

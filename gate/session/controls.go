@@ -69,6 +69,13 @@ type (
 	Decider interface {
 		Decide(ctx context.Context, who *weir.Identity, res *weir.Resource, cmd *weir.Command) (weir.Verdict, error)
 	}
+	// StandingDecider is a Decider whose decisions on statements stand for a while.
+	StandingDecider interface {
+		Decider
+		// Standing returns what counts now: under an equal plan the same identity is told the same of the same operation and weir.SQL, which do not change, on the
+		// same resource, and where byText is set only of the same text. nil is equal to none. Before another plan counts Standing says so.
+		Standing() (plan any, byText bool)
+	}
 	// Holder waits until the hold is approved and then uses the approval up. A *weir.Denied
 	// says that it was not; its Request is set. It returns early when ctx ends (the client went away).
 	Holder interface {

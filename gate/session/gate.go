@@ -37,6 +37,7 @@ type Options struct {
 // Gate makes sessions and knows those that live. Safe for concurrent use.
 type Gate struct {
 	controls Controls
+	standing StandingDecider // the Decider, if it is one; else nil
 	opt      Options
 	buffers  wire.Pool
 	loops    wire.Loops // drive the pumps whose both sides are sockets, while they go back and forth with little to do
@@ -78,6 +79,7 @@ func New(c Controls, opt Options) (*Gate, error) {
 	g := &Gate{controls: c, opt: opt, live: make(map[weir.SessionID]*Session)}
 	g.idle.L = &g.mu
 	g.loops.Now = opt.Now
+	g.standing, _ = c.Decider.(StandingDecider)
 	return g, nil
 }
 

@@ -1,5 +1,7 @@
 package session
 
+import "weir"
+
 // memo remembers what became of texts that come again and again, under one version of the mask. It belongs to whoever has the pump locked.
 type memo struct {
 	version any
@@ -67,4 +69,44 @@ func (m *masking) masked(mask Mask, name, value string) string {
 		m.in, m.out = nil, nil
 	}
 	return value
+}
+
+// verdicts remembers statements that were allowed, under one plan. Like memo it belongs to whoever has the pump locked.
+type verdicts struct {
+	plan any
+	kept [4]allowed
+	next int
+}
+
+type allowed struct {
+	sql             *weir.SQL
+	operation, text string // text is "" where it does not matter
+	verdict         weir.Verdict
+}
+
+// of decides on a command, as Session.decide does.
+func (k *verdicts) of(p *pump, cmd *weir.Command) (weir.Verdict, error) {
+	g := p.s.gate
+	if g.standing == nil || cmd.SQL == nil || cmd.HTTP != nil || cmd.SSH != nil {
+		return p.s.decide(p.ctx, cmd)
+	}
+	plan, byText := g.standing.Standing()
+	if plan == nil || plan != k.plan {
+		*k = verdicts{plan: plan}
+	}
+	text := ""
+	if byText {
+		text = cmd.Text
+	}
+	for i := range k.kept {
+		if a := &k.kept[i]; a.sql == cmd.SQL && a.operation == cmd.Operation && a.text == text {
+			return a.verdict, nil
+		}
+	}
+	v, err := p.s.decide(p.ctx, cmd)
+	if err == nil && v.Effect == weir.Allow && plan != nil && len(text) <= keptBytes {
+		k.kept[k.next] = allowed{cmd.SQL, cmd.Operation, text, v}
+		k.next = (k.next + 1) % len(k.kept)
+	}
+	return v, err
 }

@@ -20,6 +20,8 @@ type Requests struct {
 	reply []byte // the gateway's own words to the client
 	mask  masking
 
+	verdicts verdicts
+
 	parameters    [4]parameterName // the last
 	nextParameter int
 
@@ -54,7 +56,7 @@ func (r *Requests) Ask(cmd *weir.Command) (*Exchange, *weir.Denied) {
 	if err != nil {
 		return nil, s.refuse(p.ctx, s.exchanges.Add(1), "[unmaskable]", weir.Verdict{}, err)
 	}
-	v, err := s.decide(p.ctx, cmd)
+	v, err := r.verdicts.of(p, cmd)
 	var n uint64
 	was := r.prepared.cmd
 	together := was != nil && err == nil && v.Effect == weir.Allow && was.Text == cmd.Text && was.Operation == cmd.Operation // so it runs at once
@@ -103,7 +105,7 @@ func (r *Requests) Prepare(cmd *weir.Command) *weir.Denied {
 	if err != nil {
 		return s.refuse(ctx, n, "[unmaskable]", weir.Verdict{}, err)
 	}
-	v, err := s.decide(ctx, cmd)
+	v, err := r.verdicts.of(r.p, cmd)
 	switch {
 	case err != nil:
 	case v.Effect != weir.Allow && v.Effect != weir.Approve:

@@ -41,7 +41,7 @@ func Compile(cfg Config, cat *catalog.Catalog) (*Plan, []Problem) {
 	if err != nil {
 		return nil, []Problem{{Rule: -1, Text: "the rules cannot be hashed: " + err.Error()}}
 	}
-	p.version = version
+	p.version, p.reads = version, k.reads
 	return p, nil
 }
 
@@ -50,6 +50,7 @@ type compiler struct {
 	names    map[string]int
 	rule     int
 	problems []Problem
+	reads    bool // a rule reads the text of commands
 }
 
 func (k *compiler) problem(field, text string) {

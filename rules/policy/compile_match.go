@@ -70,7 +70,7 @@ func (k *compiler) regex(c *compiled, field string) {
 	if c.Then == weir.Allow && !without.asksAny() {
 		k.problem(field+".regex", "an allow rule may not rest on a regex alone: what it does not look at would be allowed, too; name operations, objects, commands or paths as well")
 	}
-	c.regex = re
+	c.regex, k.reads = re, true
 }
 
 // kinds finds keys that no command of the rule's protocols has, or that no command has together.

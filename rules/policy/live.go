@@ -20,3 +20,13 @@ func (l *Live) Plan() *Plan { return l.plan.Load() }
 func (l *Live) Decide(_ context.Context, who *weir.Identity, res *weir.Resource, cmd *weir.Command) (weir.Verdict, error) {
 	return l.plan.Load().Decide(who, res, cmd), nil
 }
+
+// Standing says how long decisions stand: on the same operation and the same weir.SQL as long as it returns the same plan, and where byText is set on the same text only. A nil plan
+// says nothing of any.
+func (l *Live) Standing() (plan any, byText bool) {
+	p := l.plan.Load()
+	if p == nil {
+		return nil, true
+	}
+	return p, p.reads
+}

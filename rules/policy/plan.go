@@ -46,6 +46,7 @@ type Plan struct {
 	catalog  *catalog.Catalog
 	defaults bool
 	wait     time.Duration
+	reads    bool // a rule reads the text of commands
 }
 
 type compiled struct {

@@ -365,6 +365,34 @@ func TestDecideAllocates(t *testing.T) {
 	}
 }
 
+// TestStanding: decisions on one statement stand as long as the plan does, whatever its text is, unless a rule or an exception reads texts.
+func TestStanding(t *testing.T) {
+	var live policy.Live
+	if plan, _ := live.Standing(); plan != nil {
+		t.Error("nothing counts, and it stands")
+	}
+	objects := policy.Match{Objects: []string{"hr.*"}}
+	for name, c := range map[string]struct {
+		rule   policy.Rule
+		byText bool
+	}{
+		"objects":   {policy.Rule{Match: objects, Then: weir.Deny}, false},
+		"regex":     {policy.Rule{Match: policy.Match{Regex: "salary"}, Then: weir.Deny}, true},
+		"exception": {policy.Rule{Match: objects, Except: &policy.Match{Operations: []string{"SELECT"}, Regex: "salary"}, Then: weir.Deny}, true},
+	} {
+		before, _ := live.Standing()
+		c.rule.Name = "it"
+		live.Set(compile(t, policy.Config{Rules: []policy.Rule{c.rule}}))
+		plan, byText := live.Standing()
+		if plan == nil || plan == before || byText != c.byText {
+			t.Errorf("%s: by text %v, want %v", name, byText, c.byText)
+		}
+		if again, _ := live.Standing(); again != plan {
+			t.Errorf("%s: does not stand", name)
+		}
+	}
+}
+
 // TestReadsAreDecidedAsGET: an operation that reads beside what it is called, or gives files another name, is decided on as both.
 func TestReadsAreDecidedAsGET(t *testing.T) {
 	p := compile(t, policy.Config{Rules: []policy.Rule{

@@ -23,8 +23,8 @@ type Loop struct {
 	members int
 	seal    int32 // tells members of one slot apart
 
-	leader  atomic.Pointer[leader]
-	watched atomic.Bool // the watchdog runs
+	leader atomic.Pointer[leader]
+	dog    *watchdog // set before anybody leads
 
 	among *Loops // nil for a loop on its own
 	own   int    // its number there
@@ -91,6 +91,9 @@ func (l *Loop) Join(m *Member, a, b int, ready func(side int)) error {
 // enter makes m one of the members. l is locked. After an error it is none.
 func (l *Loop) enter(m *Member) error {
 	start := l.ep == 0
+	if l.dog == nil {
+		l.dog = &watchdog{all: []*Loop{l}}
+	}
 	if start {
 		ep, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 		if err != nil {
@@ -291,13 +294,12 @@ func (l *Loop) move(m *Member, to *Loop) {
 
 // lead waits for sockets and calls their members, until another goroutine leads or nobody is left.
 func (l *Loop) lead(self *leader, ep int) {
+	defer self.asleep.Store(true) // the watchdog has nothing to wait for
 	defer self.place.free()
 	for {
 		for m, side := l.next(self); m != nil; m, side = l.next(self) {
 			self.steps.Add(1)
-			if !l.watched.Load() && l.watched.CompareAndSwap(false, true) {
-				go l.watchdog()
-			}
+			l.dog.wake()
 			for side >= 0 {
 				m.ready(side)
 				side = l.done(m, self)
@@ -366,36 +368,79 @@ func look(ep int, events *[batch]unix.EpollEvent) int {
 	return int(n) //nolint:gosec // at most batch
 }
 
-// watchdog lets another goroutine lead when a step takes long, and sees how busy the loop is. It ends when the loop has been quiet for a while.
-func (l *Loop) watchdog() {
-	var of *leader
-	var last uint64
+// watchdog lets another goroutine lead a loop where a step takes long, and sees how busy each is. It runs while there are steps, in one goroutine for all loops,
+// since each time that it wakes up takes time of a processor.
+type watchdog struct {
+	on  atomic.Bool
+	all []*Loop
+}
+
+// seen is what the watchdog saw of a loop last.
+type seen struct {
+	of    *leader
+	steps uint64
+}
+
+// wake has the watchdog run.
+func (w *watchdog) wake() {
+	if !w.on.Load() && w.on.CompareAndSwap(false, true) {
+		go w.run()
+	}
+}
+
+// run ends when all loops have been quiet for a while.
+func (w *watchdog) run() {
+	last := make([]seen, len(w.all))
 	for quiet := 0; ; {
 		if quiet == 100 {
-			l.watched.Store(false)
-			if now := l.leader.Load(); now == of && now.steps.Load() == last || !l.watched.CompareAndSwap(false, true) {
+			w.on.Store(false)
+			if !w.stepped(last) || !w.on.CompareAndSwap(false, true) {
 				return // who steps from now on starts another one
 			}
 		}
 		time.Sleep(stuck)
-		now := l.leader.Load()
-		at := now.steps.Load()
-		steps := (at - last) / 2
-		if now != of {
-			steps = 0
+		quiet++
+		for i, l := range w.all {
+			if !l.check(&last[i]) {
+				quiet = 0
+			}
 		}
-		l.count(steps)
-		switch {
-		case now == of && at == last && at%2 == 1:
-			l.replace(now, at)
-		case now == of && at == last && now.asleep.Load():
-			quiet++
-		default:
-			quiet = 0
-			now.turn.Store(true)
-		}
-		of, last = now, at
 	}
+}
+
+// stepped reports whether there were steps that check has not seen.
+func (w *watchdog) stepped(last []seen) bool {
+	for i, l := range w.all {
+		if now := l.leader.Load(); now != last[i].of || now != nil && now.steps.Load() != last[i].steps {
+			return true
+		}
+	}
+	return false
+}
+
+// check looks at the loop once in the time of stuck. It reports that the loop is quiet.
+func (l *Loop) check(last *seen) (quiet bool) {
+	now := l.leader.Load()
+	if now == nil {
+		return true
+	}
+	at, steps := now.steps.Load(), uint64(0)
+	same := now == last.of
+	if same {
+		steps = (at - last.steps) / 2
+	}
+	l.count(steps)
+	same = same && at == last.steps
+	last.of, last.steps = now, at
+	switch {
+	case same && at%2 == 1:
+		l.replace(now, at)
+	case same && now.asleep.Load():
+		return true
+	default:
+		now.turn.Store(true)
+	}
+	return false
 }
 
 // replace lets another goroutine lead if old is still within a step.

@@ -25,6 +25,13 @@ func ends(t *testing.T) (own, far [2]int) {
 	return own, far
 }
 
+// severalLoops makes so many loops as if there were processors for them.
+func severalLoops(n int) *Loops {
+	l := &Loops{}
+	l.once.Do(func() { l.make(n) })
+	return l
+}
+
 // say writes a byte.
 func say(t *testing.T, fd int) {
 	t.Helper()
@@ -67,6 +74,47 @@ func (l *Loop) running() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.ep != 0
+}
+
+// TestTheWatchdogRestsBesideALoopThatHasEnded: it wakes up many times in a second, so it must not when nobody steps.
+func TestTheWatchdogRestsBesideALoopThatHasEnded(t *testing.T) {
+	l := severalLoops(2)
+	var far [2][2]int
+	var members [2]Member
+	sides := make(chan int, 1)
+	for i := range members {
+		var own [2]int
+		own, far[i] = ends(t)
+		if err := l.all[i].Join(&members[i], own[0], own[1], func(side int) { hear(own[side]); sides <- side }); err != nil {
+			t.Fatal(err)
+		}
+		say(t, far[i][0])
+		<-sides
+	}
+	dog := l.all[0].dog
+	if !dog.on.Load() {
+		t.Fatal("nobody watches")
+	}
+	members[0].Leave()
+	for l.all[0].running() {
+		say(t, far[1][1])
+		<-sides
+		time.Sleep(10 * time.Millisecond)
+	}
+	for range 2 { // it begins again
+		for late := time.Now().Add(10 * time.Second); dog.on.Load(); time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(late) {
+				t.Fatal("it does not rest")
+			}
+		}
+		say(t, far[1][0])
+		<-sides
+		for late := time.Now().Add(10 * time.Second); !dog.on.Load(); time.Sleep(time.Millisecond) {
+			if time.Now().After(late) {
+				t.Fatal("nobody watches any more")
+			}
+		}
+	}
 }
 
 func TestLoopGoesOnBesideWhoLeftAndWhoIsStuck(t *testing.T) {
@@ -272,10 +320,7 @@ func TestBusyLoopsKeepApart(t *testing.T) {
 	if may.Count() < 2 {
 		t.Skip("one processor")
 	}
-	g := &Loops{all: make([]Loop, 2), at: make([]atomic.Int32, 2)}
-	for i := range g.all {
-		g.all[i].among, g.all[i].own = g, i
-	}
+	g := severalLoops(2)
 	var a, b leader
 	g.all[0].count(busySteps + 1)
 	g.all[0].spread(&a)
@@ -327,7 +372,7 @@ func TestBusyLoopsKeepApart(t *testing.T) {
 }
 
 func TestThereIsNoRoomWhereLoopsAre(t *testing.T) {
-	g := &Loops{all: make([]Loop, 3), at: make([]atomic.Int32, 3)}
+	g := severalLoops(3)
 	var may unix.CPUSet
 	may.Set(2)
 	may.Set(5)

@@ -28,14 +28,17 @@ type Loops struct {
 
 // Join adds a member to one of the loops, as Loop.Join does.
 func (l *Loops) Join(m *Member, a, b int, ready func(side int)) error {
-	l.once.Do(func() {
-		n := max(1, runtime.GOMAXPROCS(0)-1)
-		l.all, l.at = make([]Loop, n), make([]atomic.Int32, n)
-		for i := range l.all {
-			l.all[i].among, l.all[i].own = l, i
-		}
-	})
+	l.once.Do(func() { l.make(max(1, runtime.GOMAXPROCS(0)-1)) })
 	return l.all[int(l.last.Add(1))%len(l.all)].Join(m, a, b, ready)
+}
+
+// make makes n loops.
+func (l *Loops) make(n int) {
+	l.all, l.at = make([]Loop, n), make([]atomic.Int32, n)
+	dog := &watchdog{all: make([]*Loop, n)}
+	for i := range l.all {
+		l.all[i].among, l.all[i].own, l.all[i].dog, dog.all[i] = l, i, dog, &l.all[i]
+	}
 }
 
 // count is told every few milliseconds how many steps the loop took since then.

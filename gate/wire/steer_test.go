@@ -14,12 +14,8 @@ import (
 
 // TestMembersThatMoveLoseNothing has sides that answer each other while their members go from one loop to the other and back all the time.
 func TestMembersThatMoveLoseNothing(t *testing.T) {
-	l := &Loops{all: make([]Loop, 2), at: make([]atomic.Int32, 2)}
-	l.once.Do(func() {})
+	l := severalLoops(2)
 	l.steer.mu.Lock() // it decides nothing
-	for i := range l.all {
-		l.all[i].among, l.all[i].own = l, i
-	}
 	const rounds = 3000
 	var members, hands sync.WaitGroup
 	homes := map[*Loop]int{}
@@ -114,11 +110,7 @@ func (l *Loop) size() int {
 
 // TestAMemberThatNoLoopTakesIsKicked moves one whose socket is closed meanwhile, as another loop cannot watch it.
 func TestAMemberThatNoLoopTakesIsKicked(t *testing.T) {
-	l := &Loops{all: make([]Loop, 2), at: make([]atomic.Int32, 2)}
-	l.once.Do(func() {})
-	for i := range l.all {
-		l.all[i].among, l.all[i].own = l, i
-	}
+	l := severalLoops(2)
 	own, far := ends(t)
 	m := &Member{}
 	kicked := make(chan bool, 1)
@@ -174,7 +166,7 @@ func TestLoopsAreUsedAsTheyTakeMostSteps(t *testing.T) {
 		{"nobody knows what idles", 2, 0, 60, 100, 120, true, false, 0, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			l := &Loops{all: make([]Loop, 2), at: make([]atomic.Int32, 2)}
+			l := severalLoops(2)
 			now := time.Unix(1, 0)
 			var used usage
 			read := 0

@@ -3,14 +3,77 @@ package record
 import (
 	"encoding/binary"
 	"errors"
+	"strings"
 	"time"
 
 	"weir"
 )
 
-// The payload of one entry: version 1; session, text and then pairs of names and values as length-prefixed strings; data is
-// what is left. Kind and time stand in the journal's own header.
-const payloadVersion = 1
+// The payload of one entry: version; session, exchange, text, the number of attributes, and these; data is what is left. Kind and time stand in the journal's own header. Numbers are
+// uvarints of encoding/binary, strings have their length in front. An attribute is a name and a value: in version 1 two strings. In version 2 the name is a byte, a place in names, from 1 on, or 0
+// and a string; the value is a number: even for a string of half that length, else one of the values below. What is recorded of each statement is that, two thirds as long.
+const (
+	plainVersion   = 1
+	payloadVersion = 2
+)
+
+// names are those of attributes that come again and again. Their places never change.
+var names = [...]string{
+	"operation", "verdict", "rule", "policy", "fingerprint", "duration_us", "bytes", "rows", "recorded", "truncated", "command_bytes", "command_recorded", "command_truncated",
+	"prepared", "catalog", "request", "approvers", "error", "kind", "reason", "parameter",
+}
+
+// Names that begin so are their place, after those of names, and the string of what follows.
+var beginnings = [...]string{"parameter.", "masked.", "command_masked."}
+
+// values are those of attributes that come again and again. Their places never change.
+var values = [...]string{"", "allow", "deny", "approve", "true", "default", "SELECT", "INSERT", "UPDATE", "DELETE", "GET", "POST", "PUT"}
+
+// lowered is the value that is the entry's text with the letters from A to Z in lower case; values come after it.
+const lowered = 1
+
+var (
+	nameAt  = places(names[:])
+	valueAt = places(values[:])
+)
+
+// table finds strings by their length, and a byte of them.
+type table [1 << 8]struct {
+	text string
+	at   int
+}
+
+func slotOf(s string) int {
+	n := len(s)
+	return (n*23 + int(s[0])*7 + int(s[n/2])*3 + int(s[n-1])) & (1<<8 - 1)
+}
+
+// places makes a table. It panics when two strings fall together.
+func places(of []string) *table {
+	t := &table{}
+	for i, s := range of {
+		if s == "" {
+			continue
+		}
+		slot := &t[slotOf(s)]
+		if slot.text != "" {
+			panic("record: " + s + " and " + slot.text + " fall together")
+		}
+		slot.text, slot.at = s, i
+	}
+	return t
+}
+
+// find returns the place of a string, or -1.
+func (t *table) find(s string) int {
+	if s == "" {
+		return -1
+	}
+	if slot := &t[slotOf(s)]; slot.text == s {
+		return slot.at
+	}
+	return -1
+}
 
 // appendRecord appends r's payload to b.
 func appendRecord(b []byte, r *weir.Record) []byte {
@@ -20,8 +83,8 @@ func appendRecord(b []byte, r *weir.Record) []byte {
 	b = appendString(b, r.Text)
 	b = binary.AppendUvarint(b, uint64(len(r.Attrs)))
 	for i := range r.Attrs {
-		b = appendString(b, r.Attrs[i].Name)
-		b = appendString(b, r.Attrs[i].Value)
+		b = appendName(b, r.Attrs[i].Name)
+		b = appendValue(b, r.Attrs[i].Value, r.Text)
 	}
 	return append(b, r.Data...)
 }
@@ -30,12 +93,54 @@ func appendString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
+func appendName(b []byte, name string) []byte {
+	if i := nameAt.find(name); i >= 0 {
+		return append(b, byte(1+i))
+	}
+	for i, begin := range beginnings {
+		if rest, ok := strings.CutPrefix(name, begin); ok {
+			return appendString(append(b, byte(1+len(names)+i)), rest)
+		}
+	}
+	return appendString(append(b, 0), name)
+}
+
+func appendValue(b []byte, value, text string) []byte {
+	switch i := valueAt.find(value); {
+	case i >= 0:
+		return append(b, byte(2*(lowered+i)+1))
+	case isLowered(value, text):
+		return append(b, 2*lowered+1)
+	}
+	return append(binary.AppendUvarint(b, 2*uint64(len(value))), value...)
+}
+
+// isLowered reports whether value is text in lower case and worth to be told so.
+func isLowered(value, text string) bool {
+	if len(value) != len(text) || value == "" {
+		return false
+	}
+	for i := range len(text) {
+		if value[i] != lower(text[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func lower(c byte) byte {
+	if c >= 'A' && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	return c
+}
+
 var errPayload = errors.New("an entry of the recording cannot be read; run weir verify")
 
 // Decode reads the payload of a journal's entry. Data is part of b; all else is copied.
 func Decode(kind uint8, at time.Time, b []byte) (weir.Record, error) {
 	r := weir.Record{Kind: weir.RecordKind(kind), Time: at}
-	if len(b) == 0 || b[0] != payloadVersion {
+	if len(b) == 0 || b[0] != payloadVersion && b[0] != plainVersion {
 		return r, errPayload
 	}
 	d := decoder{b: b[1:]}
@@ -45,7 +150,11 @@ func Decode(kind uint8, at time.Time, b []byte) (weir.Record, error) {
 	if n := d.uint(); n > 0 && n <= uint64(len(d.b)) {
 		r.Attrs = make([]weir.Attr, n)
 		for i := range r.Attrs {
-			r.Attrs[i] = weir.Attr{Name: d.string(), Value: d.string()}
+			if b[0] == plainVersion {
+				r.Attrs[i] = weir.Attr{Name: d.string(), Value: d.string()}
+			} else {
+				r.Attrs[i] = weir.Attr{Name: d.name(), Value: d.value(r.Text)}
+			}
 		}
 	} else if n > 0 {
 		d.bad = true
@@ -71,7 +180,7 @@ func parts(r *weir.Record, each func(*weir.Record) error) error {
 
 // sessionOf reads only whose entry it is, without copying.
 func sessionOf(b []byte) []byte {
-	if len(b) == 0 || b[0] != payloadVersion {
+	if len(b) == 0 || b[0] != payloadVersion && b[0] != plainVersion {
 		return nil
 	}
 	d := decoder{b: b[1:]}
@@ -81,6 +190,7 @@ func sessionOf(b []byte) []byte {
 type decoder struct {
 	b   []byte
 	bad bool
+	low string // the text in lower case, once it was asked for
 }
 
 func (d *decoder) uint() uint64 {
@@ -94,7 +204,10 @@ func (d *decoder) uint() uint64 {
 }
 
 func (d *decoder) bytes() []byte {
-	n := d.uint()
+	return d.take(d.uint())
+}
+
+func (d *decoder) take(n uint64) []byte {
 	if n > uint64(len(d.b)) {
 		d.b, d.bad = nil, true
 		return nil
@@ -102,6 +215,49 @@ func (d *decoder) bytes() []byte {
 	s := d.b[:n]
 	d.b = d.b[n:]
 	return s
+}
+
+// name reads an attribute's name.
+func (d *decoder) name() string {
+	if len(d.b) == 0 {
+		d.bad = true
+		return ""
+	}
+	i := int(d.b[0])
+	d.b = d.b[1:]
+	switch {
+	case i == 0:
+		return d.string()
+	case i <= len(names):
+		return names[i-1]
+	case i <= len(names)+len(beginnings):
+		return beginnings[i-1-len(names)] + d.string()
+	}
+	d.b, d.bad = nil, true
+	return ""
+}
+
+// value reads an attribute's value.
+func (d *decoder) value(text string) string {
+	n := d.uint()
+	if n&1 == 0 {
+		return string(d.take(n >> 1))
+	}
+	switch i := n >> 1; {
+	case i == lowered:
+		if d.low == "" { // once, or a few bytes of an entry would stand for very many
+			b := []byte(text)
+			for i, c := range b {
+				b[i] = lower(c)
+			}
+			d.low = string(b)
+		}
+		return d.low
+	case i > lowered && i-lowered < uint64(len(values)):
+		return values[i-lowered]
+	}
+	d.b, d.bad = nil, true
+	return ""
 }
 
 func (d *decoder) string() string { return string(d.bytes()) }

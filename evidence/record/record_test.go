@@ -5,7 +5,10 @@ import (
 	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -150,8 +153,51 @@ func TestNothingIsRecordedAfterClose(t *testing.T) {
 	}
 }
 
+// TestWhatIsWrittenShortReadsTheSame writes entries with the names and values that have a short form, and such as look like them, and reads what an earlier version wrote.
+func TestWhatIsWrittenShortReadsTheSame(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	parts := []string{"", "a", "operation", "Operation", "operations", "parameter", "parameter.", "parameter.aid", "parameter.parameter.x", "masked.field", "masked.", "command_masked.field", "fingerprint",
+		"allow", "ALLOW", "SELECT", "select", "SELECT abalance FROM t WHERE aid = $1", "select abalance from t where aid = $1", "SELECT 'Ä'", "select 'ä'", "select 'Ä'", "\x00", "true", "default", strings.Repeat("X", 300), strings.Repeat("x", 300)}
+	part := func() string { return parts[r.IntN(len(parts))] }
+	for range 20_000 {
+		want := weir.Record{Session: weir.SessionID("ses_" + part()), Exchange: r.Uint64() >> r.IntN(64), Kind: weir.RecordCommand, Time: time.Unix(1, 2), Text: part(), Data: []byte(part())}
+		for range r.IntN(6) {
+			want.Attrs = append(want.Attrs, weir.Attr{Name: part(), Value: part()})
+		}
+		got, err := record.Decode(uint8(want.Kind), want.Time, record.Encode(&want))
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Fatalf("%+v, want %+v: %v", got, want, err)
+		}
+		if old, err := record.Decode(uint8(want.Kind), want.Time, record.EncodePlain(&want)); err != nil || !reflect.DeepEqual(old, want) {
+			t.Fatalf("of version 1: %+v, want %+v: %v", old, want, err)
+		}
+	}
+}
+
+// TestShortFormsStay pins what the places of names and values are in files that exist.
+func TestShortFormsStay(t *testing.T) {
+	r := weir.Record{Session: "s", Exchange: 300, Text: "SELECT 1", Attrs: []weir.Attr{
+		{Name: "operation", Value: "SELECT"}, {Name: "verdict", Value: "allow"}, {Name: "fingerprint", Value: "select 1"}, {Name: "parameter", Value: ""}, {Name: "parameter.a", Value: "PUT"},
+		{Name: "masked.k", Value: "12"}, {Name: "command_masked.k", Value: "x"}, {Name: "other", Value: "default"},
+	}, Data: []byte("D")}
+	want := "\x02\x01s\xac\x02\x08SELECT 1\x08" + "\x01\x0f" + "\x02\x05" + "\x05\x03" + "\x15\x00" + "\x16\x01a\x1b" + "\x17\x01k\x0412" + "\x18\x01k\x02x" + "\x00\x05other\x0d" + "D"
+	if got := string(record.Encode(&r)); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte{1, 0, 0, 0, 0})
 	f.Add([]byte("\x01\x03ses\x01\x02ab\x01\x01a\x01bdata"))
-	f.Fuzz(func(_ *testing.T, b []byte) { _, _ = record.Decode(2, time.Time{}, b) })
+	f.Add([]byte("\x02\x01s\xac\x02\x08SELECT 1\x03\x01\x0f\x05\x03\x16\x01a\x1bD"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := record.Decode(2, time.Time{}, b)
+		if err != nil {
+			return
+		}
+		again, err := record.Decode(2, time.Time{}, record.Encode(&r))
+		if err != nil || again.Session != r.Session || again.Exchange != r.Exchange || again.Text != r.Text || !slices.Equal(again.Attrs, r.Attrs) || !bytes.Equal(again.Data, r.Data) {
+			t.Errorf("%+v became %+v: %v", r, again, err)
+		}
+	})
 }

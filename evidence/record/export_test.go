@@ -19,3 +19,14 @@ func EncodePlain(r *weir.Record) []byte {
 	}
 	return append(b, r.Data...)
 }
+
+// Places are what has a short form, and how far from its place it is found.
+func Places() (all []string, at []int) {
+	for i, n := range names {
+		all, at = append(all, n), append(at, placeOf(n)-i)
+	}
+	for i, v := range values[1:] {
+		all, at = append(all, v), append(at, valueOf(v)-i-1)
+	}
+	return all, at
+}

@@ -184,6 +184,12 @@ func TestShortFormsStay(t *testing.T) {
 	if got := string(record.Encode(&r)); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
+	all, off := record.Places()
+	for i, s := range all {
+		if off[i] != 0 {
+			t.Errorf("%s is found elsewhere", s)
+		}
+	}
 }
 
 func FuzzDecode(f *testing.F) {

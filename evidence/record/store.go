@@ -62,7 +62,8 @@ type Store struct {
 
 	mu       sync.Mutex
 	sessions map[weir.SessionID]*Session
-	order    []*Session // by start
+	recent   [64]*Session // of sessions, those that were written to last
+	order    []*Session   // by start
 	watchers map[weir.SessionID][]*watcher
 }
 
@@ -128,12 +129,7 @@ func (s *Store) Record(_ context.Context, r *weir.Record) error {
 func (s *Store) index(r *weir.Record, pos journal.Position) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	x := s.sessions[r.Session]
-	if x == nil {
-		x = &Session{ID: r.Session, State: Live, Start: r.Time, first: pos}
-		s.sessions[r.Session] = x
-		s.order = append(s.order, x)
-	}
+	x := s.session(r, pos)
 	if x.last.Before(pos) {
 		x.last, x.Last = pos, r.Time
 	}
@@ -160,6 +156,26 @@ func (s *Store) index(r *weir.Record, pos journal.Position) {
 		}
 	default:
 	}
+}
+
+// session is whose entry r is. It is locked.
+func (s *Store) session(r *weir.Record, pos journal.Position) *Session {
+	id := r.Session
+	near := &s.recent[0]
+	if n := len(id); n > 0 {
+		near = &s.recent[(int(id[n-1])+int(id[n/2])*8)%len(s.recent)]
+	}
+	if x := *near; x != nil && x.ID == id {
+		return x
+	}
+	x := s.sessions[id]
+	if x == nil {
+		x = &Session{ID: id, State: Live, Start: r.Time, first: pos}
+		s.sessions[id] = x
+		s.order = append(s.order, x)
+	}
+	*near = x
+	return x
 }
 
 func (x *Session) begin(r *weir.Record) {

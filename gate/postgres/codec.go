@@ -188,7 +188,15 @@ func (c *codec) classify(text string, picks pick) *facts {
 		f.fingerprint = strings.ToValidUTF8(f.fingerprint[:keptFingerprint], "") + " …"
 	}
 	f.looks = f.looks || f.reads.settings != noSettings
+	f.operation = operation(f.sql)
+	f.quiet = isQuiet(f)
 	return f
+}
+
+// isQuiet reports that statements of this form only read: whatever their literals are, nothing that the session has is another afterwards.
+func isQuiet(f *facts) bool {
+	return f.sql.ReadOnly && len(f.sql.Functions) == 0 && !f.changes && !f.names && !f.sql.Dynamic && f.sql.Unclear == "" && len(f.sql.Operations) > 0 &&
+		!slices.ContainsFunc(f.sql.Operations, func(op string) bool { return op != "SELECT" && op != "TABLE" && op != "VALUES" })
 }
 
 // touches reports whether a column that holds secrets may be in it.
@@ -239,6 +247,9 @@ func has(s *weir.SQL, operations ...string) bool {
 
 // sent remembers what a statement that was let through may change later.
 func (c *codec) sent(text string, f *facts) {
+	if f.quiet {
+		return
+	}
 	if f.changes {
 		c.o.Changed()
 	}
@@ -276,6 +287,14 @@ func writesSettings(s *weir.SQL) bool {
 
 // secretive reports whether what comes back may hold a protected column's values under no name.
 func (c *codec) secretive(f *facts) bool { return f != nil && f.touched }
+
+// verb is the operation of a statement's command.
+func (f *facts) verb() string {
+	if f.operation != "" {
+		return f.operation
+	}
+	return operation(f.sql)
+}
 
 // operation is the verb that stands for the statements.
 func operation(s *weir.SQL) string {

@@ -135,7 +135,7 @@ func (c *codec) command(text string, f *facts) *weir.Command {
 
 // fill makes a command of a statement.
 func (c *codec) fill(cmd *weir.Command, text string, f *facts) {
-	*cmd = weir.Command{Operation: operation(f.sql), Text: text, SQL: f.sql, Literals: f.hides}
+	*cmd = weir.Command{Operation: f.verb(), Text: text, SQL: f.sql, Literals: f.hides}
 	if f.fingerprint != text {
 		cmd.Fingerprint = f.fingerprint
 	}
@@ -152,7 +152,7 @@ func (c *codec) query(r *session.Requests, frame, body []byte) error {
 	}
 	f := c.factsOf(text)
 	cmd := c.command(text, f)
-	if d := c.unfit(text, f.sql); d != nil {
+	if d := c.unfit(text, f); d != nil {
 		c.refuse(r, owedDenied, r.Refuse(cmd, d))
 		return nil
 	}
@@ -165,7 +165,7 @@ func (c *codec) query(r *session.Requests, frame, body []byte) error {
 	c.sent(text, f)
 	delete(c.statements, "") // a simple Query ends both
 	delete(c.portals, "")
-	if has(f.sql, "DECLARE", "CLOSE", "DISCARD") {
+	if !f.quiet && has(f.sql, "DECLARE", "CLOSE", "DISCARD") {
 		clear(c.portals)
 	}
 	c.push(entry{kind: owedQuery, run: c.begin(x), facts: f, names: f.names, name: text})
@@ -202,13 +202,15 @@ func (c *codec) parse(r *session.Requests, frame, body []byte) error {
 	for i := range types {
 		types[i] = uint32(in.int32()) //nolint:gosec // an oid
 	}
-	text := string(raw)
+	text := c.textOf(name, raw)
 	if err := c.ready(r, text); err != nil {
 		return err
 	}
 	f := c.factsOf(text)
-	cmd := c.command(text, f)
-	d := c.unfit(text, f.sql)
+	cmd := &c.asked
+	defer func() { *cmd = weir.Command{} }()
+	c.fill(cmd, text, f)
+	d := c.unfit(text, f)
 	if d != nil {
 		d = r.Refuse(cmd, d)
 	} else {
@@ -223,7 +225,6 @@ func (c *codec) parse(r *session.Requests, frame, body []byte) error {
 	if old := st.old; old != nil {
 		old.old = nil // one step back is all that is ever needed
 		if old.text == text {
-			st.text = old.text // one string for both
 			st.layout, st.named, st.params = old.layout, old.named, old.params
 		}
 	}
@@ -231,6 +232,14 @@ func (c *codec) parse(r *session.Requests, frame, body []byte) error {
 	c.push(entry{kind: owedParse, st: st, name: name})
 	r.Control(frame)
 	return nil
+}
+
+// textOf is a statement's text; the string of the one that it takes the name of, if that is the same.
+func (c *codec) textOf(name string, raw []byte) string {
+	if old := c.statements[name]; old != nil && old.text == string(raw) {
+		return old.text
+	}
+	return string(raw)
 }
 
 // bind is Bind: a command with its parameters.
@@ -260,7 +269,7 @@ func (c *codec) bind(r *session.Requests, frame, body []byte) error {
 	po.attrs = parameterAttrs(st, formats, values)
 	cmd.Attrs = po.attrs
 	cmd.Parameters = c.boundTo(st, formats, values, results)
-	if d := c.unfit(st.text, f.sql); d != nil {
+	if d := c.unfit(st.text, f); d != nil {
 		c.refuse(r, owedRefusal, r.Refuse(cmd, d))
 		c.discard = true
 		return nil
@@ -350,7 +359,7 @@ func (c *codec) execute(r *session.Requests, frame, body []byte) error {
 	}
 	f := po.facts
 	c.sent(po.st.text, f)
-	if has(f.sql, "DECLARE", "CLOSE", "DISCARD") {
+	if !f.quiet && has(f.sql, "DECLARE", "CLOSE", "DISCARD") {
 		clear(c.portals)
 	}
 	c.push(entry{kind: owedRows, run: po.run, po: po, facts: f, names: f.names, name: po.st.text})

@@ -8,10 +8,14 @@ import (
 )
 
 // unfit is why statements are refused whatever the policy says: they would change how the gateway reads, or what a reader may do.
-func (c *codec) unfit(text string, s *weir.SQL) *weir.Denied {
+func (c *codec) unfit(text string, f *facts) *weir.Denied {
 	if c.encoding != "" {
 		return &weir.Denied{Kind: weir.DeniedContent, Rule: "session-settings", Reason: c.encoding, Hint: "connect again with the standard settings"}
 	}
+	if f.quiet {
+		return nil
+	}
+	s := f.sql
 	changes := has(s, "SET", "RESET", "ALTER", "DO", "CALL", "EXECUTE", "DISCARD") || slices.ContainsFunc(s.Functions, func(f string) bool {
 		return strings.HasSuffix(f, "set_config")
 	})

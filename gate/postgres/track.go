@@ -53,6 +53,8 @@ type facts struct {
 	looks       bool // what it does depends on what they are called, or on its literals
 	reads       reads
 	fingerprint string
+	operation   string // of the command; "" until it was asked for
+	quiet       bool   // see isQuiet
 }
 
 // statement is a prepared statement.

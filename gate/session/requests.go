@@ -25,14 +25,15 @@ type Requests struct {
 	parameters    [4]parameterName // the last
 	nextParameter int
 
-	prepared prepared // allowed, and not recorded yet; its cmd is nil when there is none
+	prepared prepared // allowed, and not recorded yet
 }
 
 // prepared is a command that was only made ready.
 type prepared struct {
+	there   bool // else there is none
 	n       uint64
-	cmd     *weir.Command
-	text    string // masked
+	cmd     weir.Command // a copy: its strings are the command's own
+	text    string       // masked
 	verdict weir.Verdict
 }
 
@@ -58,10 +59,10 @@ func (r *Requests) Ask(cmd *weir.Command) (*Exchange, *weir.Denied) {
 	}
 	v, err := r.verdicts.of(p, cmd)
 	var n uint64
-	was := r.prepared.cmd
-	together := was != nil && err == nil && v.Effect == weir.Allow && was.Text == cmd.Text && was.Operation == cmd.Operation // so it runs at once
+	was := &r.prepared
+	together := was.there && err == nil && v.Effect == weir.Allow && was.cmd.Text == cmd.Text && was.cmd.Operation == cmd.Operation // so it runs at once
 	if together {
-		n = r.prepared.n
+		n = was.n
 	} else {
 		if late := r.settle(); late != nil && err == nil {
 			err = late
@@ -90,13 +91,13 @@ func (r *Requests) Ask(cmd *weir.Command) (*Exchange, *weir.Denied) {
 		return nil, s.refuse(p.ctx, n, text, v, err)
 	}
 	if together {
-		r.prepared = prepared{}
+		*was = prepared{}
 	}
 	return x, nil
 }
 
 // Prepare decides on a command that is only made ready: denied, it is refused; to be approved, it is let through, because what runs it
-// is asked for again. It is recorded before it is sent: with the command, where that is asked for next, else on its own.
+// is asked for again. It is recorded before it is sent: with the command, where that is asked for next, else on its own. It does not keep cmd.
 func (r *Requests) Prepare(cmd *weir.Command) *weir.Denied {
 	s, ctx := r.p.s, r.p.ctx
 	late := r.settle()
@@ -116,17 +117,17 @@ func (r *Requests) Prepare(cmd *weir.Command) *weir.Denied {
 	if err != nil {
 		return s.refuse(ctx, n, text, v, err)
 	}
-	r.prepared = prepared{n, cmd, text, v}
+	r.prepared = prepared{true, n, *cmd, text, v}
 	return nil
 }
 
 // settle records what was prepared and is about to be sent. After an error it must not be.
 func (r *Requests) settle() error {
 	was := &r.prepared
-	if was.cmd == nil {
+	if !was.there {
 		return nil
 	}
-	if err := r.record(was.n, was.cmd, was.text, &was.verdict, &weir.Grant{}, weir.Attr{Name: "prepared", Value: "true"}); err != nil {
+	if err := r.record(was.n, &was.cmd, was.text, &was.verdict, &weir.Grant{}, weir.Attr{Name: "prepared", Value: "true"}); err != nil {
 		return err
 	}
 	*was = prepared{}

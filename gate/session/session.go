@@ -412,20 +412,20 @@ func (s *Session) settle() {
 // enter counts an exchange of the pump; false when the session is over.
 func (s *Session) enter() bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ended {
-		return false
+	goes := !s.ended
+	if goes {
+		s.busy++
 	}
-	s.busy++
-	return true
+	s.mu.Unlock()
+	return goes
 }
 
 // leave counts it out.
 func (s *Session) leave() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.busy--
 	s.settle()
+	s.mu.Unlock()
 }
 
 // setHold says what ends the hold that waits; nil when none does.

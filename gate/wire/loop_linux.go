@@ -461,7 +461,7 @@ func heldRead(fd int, b []byte) (int, error) {
 // heldWrite writes once to a held socket; 0 when it takes nothing.
 func heldWrite(fd int, b []byte) (int, error) {
 	n, err := once(unix.SYS_SENDTO, fd, b, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
-	if errors.Is(err, errAgain) {
+	if err != nil && errors.Is(err, errAgain) {
 		return 0, nil
 	}
 	return n, err

@@ -39,6 +39,11 @@ type leader struct {
 	many   bool        // the last time there was more than one event
 	place  place
 
+	// In turns, which come every few milliseconds.
+	seen    int32 // the seal of the member that stepped last in this one; 0 for none
+	several bool  // others did, too
+	shared  bool  // several did in the turn before
+
 	events [batch]unix.EpollEvent // written by the leader; of mu once others may look: see next and follow
 	at, n  int                    // the first event that nobody has come to, and how many there are
 }
@@ -55,6 +60,7 @@ type Member struct {
 	busy   bool    // ready is being called
 	by     *leader // who calls it; nil if it is no leader
 	missed [2]bool // a side was told of meanwhile
+	again  [2]bool // a side has more; of who calls ready
 	kicked bool
 }
 
@@ -79,8 +85,8 @@ const (
 func HasLoops() bool { return true }
 
 // Join adds a member whose sockets do not block. ready is called with 0 or 1 when a or b has something to read, or its end, and never twice at the
-// same time. It must read until less comes than it has room for, or nothing, or let the member leave: it is not told of the same twice. The sockets must stay open
-// until the member has left.
+// same time. It must read until less comes than it has room for, or nothing, or ask for Again, or let the member leave: it is not told of the same twice. The
+// sockets must stay open until the member has left.
 func (l *Loop) Join(m *Member, a, b int, ready func(side int)) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -192,6 +198,16 @@ func (m *Member) Leave() {
 	}
 }
 
+// Again asks that ready be called once more for a side that may have more to read, after others had their turn. false: others step in this loop, and whoever has much to do
+// may not keep them waiting; the member has to leave. Only ready may call it.
+func (m *Member) Again(side int) bool {
+	if m.by == nil || m.by.several || m.by.shared {
+		return false
+	}
+	m.again[side] = true
+	return true
+}
+
 // Kick calls ready with Kicked as soon as it is not running, here or in the loop's goroutine, unless the member has left.
 func (m *Member) Kick() {
 	l := m.lock()
@@ -261,6 +277,11 @@ func (l *Loop) done(m *Member, by *leader) int {
 		m.ready(Kicked)
 		l.mu.Lock()
 	}
+	for side, again := range m.again {
+		if m.again[side] = false; again && m.joined {
+			_ = l.watch(m, side, unix.EPOLL_CTL_MOD, interest) // tells of what is there
+		}
+	}
 	for side, missed := range m.missed {
 		if !missed || !m.joined {
 			continue
@@ -299,6 +320,7 @@ func (l *Loop) lead(self *leader, ep int) {
 	for {
 		for m, side := l.next(self); m != nil; m, side = l.next(self) {
 			self.steps.Add(1)
+			self.sees(m.seal)
 			l.dog.wake()
 			for side >= 0 {
 				m.ready(side)
@@ -312,6 +334,7 @@ func (l *Loop) lead(self *leader, ep int) {
 		if self.turn.Load() {
 			// Go's monitor thread looks at who has run for 10 ms every 20 µs from then on, which takes a tenth of the time.
 			self.turn.Store(false)
+			self.shared, self.several, self.seen = self.several, false, 0
 			runtime.Gosched()
 			l.spread(self)
 		}
@@ -321,6 +344,12 @@ func (l *Loop) lead(self *leader, ep int) {
 			return
 		}
 	}
+}
+
+// sees notes whose step it is.
+func (p *leader) sees(seal int32) {
+	p.several = p.several || p.seen != 0 && p.seen != seal
+	p.seen = seal
 }
 
 // over ends the loop when nobody is left.

@@ -25,6 +25,9 @@ func HasLoops() bool { return false }
 // Join fails.
 func (*Loops) Join(*Member, int, int, func(int)) error { return errors.ErrUnsupported }
 
+// Again reports that the member has to leave.
+func (*Member) Again(int) bool { return false }
+
 // Leave does nothing.
 func (*Member) Leave() {}
 

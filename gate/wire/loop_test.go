@@ -395,3 +395,70 @@ func TestThereIsNoRoomWhereLoopsAre(t *testing.T) {
 		}
 	}
 }
+
+// TestAMemberThatHasMoreIsCalledAgain takes one byte of many at a time, alone at first and then beside a member that must get its turns, after which it may not stay.
+func TestAMemberThatHasMoreIsCalledAgain(t *testing.T) {
+	var l Loop
+	var long, short Member
+	longOwn, longFar := ends(t)
+	own, far := ends(t)
+	const bytes = 100
+	var taken atomic.Int32
+	alone, stays := make(chan bool, bytes), atomic.Bool{}
+	if err := l.Join(&long, longOwn[0], longOwn[1], func(side int) {
+		if stays.Load() { // it reads nothing, so that there is always more
+			if !long.Again(side) {
+				long.Leave()
+				alone <- false
+			}
+			return
+		}
+		if n, err := unix.Read(longOwn[side], make([]byte, 1)); n != 1 || err != nil {
+			return // the last time there was nothing left
+		}
+		taken.Add(1)
+		alone <- long.Again(side)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	sides := make(chan int)
+	if err := l.Join(&short, own[0], own[1], func(side int) { hear(own[side]); sides <- side }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := unix.Write(longFar[1], make([]byte, bytes)); err != nil {
+		t.Fatal(err)
+	}
+	for range bytes {
+		if !<-alone {
+			t.Fatal("it may not go on although it is alone")
+		}
+	}
+	if taken.Load() != bytes {
+		t.Fatalf("%d bytes, want %d", taken.Load(), bytes)
+	}
+	stays.Store(true)
+	say(t, longFar[1])
+	for range 3 {
+		time.Sleep(2 * stuck)
+		select {
+		case <-alone:
+			t.Fatal("it had to leave although nobody else stepped")
+		default:
+		}
+	}
+	say(t, far[0])
+	select {
+	case <-sides:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the other one does not get its turn")
+	}
+	select {
+	case <-alone:
+	case <-time.After(10 * time.Second):
+		t.Fatal("it goes on beside another one")
+	}
+	short.Leave()
+	for l.running() {
+		time.Sleep(10 * time.Millisecond)
+	}
+}

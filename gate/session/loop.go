@@ -166,7 +166,7 @@ func (p *pump) ready(side int) {
 	case err != nil:
 		p.ends[side] = err
 		p.leave()
-	case x.owing(), x.full && (x.sealed[side] || !l.member.Again(side)): // what TLS has taken off its socket the loop would not tell of
+	case x.owing(), x.full && !l.member.Again(side):
 		p.leave()
 	}
 }

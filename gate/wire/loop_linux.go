@@ -39,6 +39,8 @@ type leader struct {
 	many   bool        // the last time there was more than one event
 	place  place
 
+	more []unix.EpollEvent // what members asked to be called for again; like events
+
 	// In turns, which come every few milliseconds.
 	seen    int32 // the seal of the member that stepped last in this one; 0 for none
 	several bool  // others did, too
@@ -199,7 +201,7 @@ func (m *Member) Leave() {
 }
 
 // Again asks that ready be called once more for a side that may have more to read, after others had their turn. false: others step in this loop, and whoever has much to do
-// may not keep them waiting; the member has to leave. Only ready may call it.
+// may not keep them waiting; the member has to leave, as it has to where the step took too long for that. Only ready may call it.
 func (m *Member) Again(side int) bool {
 	if m.by == nil || m.by.several || m.by.shared {
 		return false
@@ -233,7 +235,8 @@ func (l *Loop) follow(old *leader) {
 		return
 	}
 	next.n = copy(next.events[:], old.events[old.at:old.n])
-	old.at = old.n
+	next.n += copy(next.events[next.n:], old.more)
+	old.at, old.more = old.n, nil
 	go l.lead(next, l.ep)
 }
 
@@ -265,7 +268,8 @@ func (l *Loop) next(self *leader) (m *Member, side int) {
 func (l *Loop) done(m *Member, by *leader) int {
 	l.mu.Lock()
 	defer func() { l.mu.Unlock() }()
-	if by != nil && m.joined && !m.kicked && m.missed == [2]bool{} {
+	l.later(m, by)
+	if by != nil && m.joined && !m.kicked && m.missed == [2]bool{} && len(by.more) == 0 {
 		if to := l.among.place(m.home); to != nil && to != l {
 			l.move(m, to)
 			l, by = to, nil // the leader there is told of what there is
@@ -276,11 +280,6 @@ func (l *Loop) done(m *Member, by *leader) int {
 		l.mu.Unlock()
 		m.ready(Kicked)
 		l.mu.Lock()
-	}
-	for side, again := range m.again {
-		if m.again[side] = false; again && m.joined {
-			_ = l.watch(m, side, unix.EPOLL_CTL_MOD, interest) // tells of what is there
-		}
 	}
 	for side, missed := range m.missed {
 		if !missed || !m.joined {
@@ -294,6 +293,20 @@ func (l *Loop) done(m *Member, by *leader) int {
 	}
 	m.busy, m.by = false, nil
 	return -1
+}
+
+// later has by call m again for the sides that it asked for, after others. Where another one leads by now, because the step took long, it leaves instead.
+func (l *Loop) later(m *Member, by *leader) {
+	for side, again := range m.again {
+		if m.again[side] = false; !again || !m.joined {
+			continue
+		}
+		if l.leader.Load() != by {
+			m.kicked = true
+			continue
+		}
+		by.more = append(by.more, unix.EpollEvent{Events: unix.EPOLLIN, Fd: m.slot<<1 | int32(side), Pad: m.seal}) //nolint:gosec // 0 or 1
+	}
 }
 
 // move makes a member that is busy one of another loop, which is locked then in the place of this one. If that cannot take it, it is kicked.
@@ -369,8 +382,14 @@ func (l *Loop) over(self *leader) bool {
 
 // wait looks for events before it goes to sleep while there are many: looking costs less than sleeping.
 func (l *Loop) wait(self *leader, ep int) int {
+	if again := len(self.more); again > 0 {
+		n := look(ep, self.events[:batch-again])
+		n += copy(self.events[n:], self.more)
+		self.more = self.more[:0]
+		return n
+	}
 	if self.many {
-		n := look(ep, &self.events)
+		n := look(ep, self.events[:])
 		if self.many = n > 1; n > 0 {
 			return n
 		}
@@ -389,8 +408,8 @@ func (l *Loop) wait(self *leader, ep int) int {
 }
 
 // look returns the number of events that are there, without the scheduler's notice, since it does not wait.
-func look(ep int, events *[batch]unix.EpollEvent) int {
-	n, _, e := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(ep), uintptr(unsafe.Pointer(events)), batch, 0, 0, 0) //nolint:gosec // the kernel's interface
+func look(ep int, events []unix.EpollEvent) int {
+	n, _, e := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(ep), uintptr(unsafe.Pointer(unsafe.SliceData(events))), uintptr(len(events)), 0, 0, 0) //nolint:gosec // the kernel's interface
 	if e != 0 {
 		return 0
 	}

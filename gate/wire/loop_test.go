@@ -462,3 +462,36 @@ func TestAMemberThatHasMoreIsCalledAgain(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 }
+
+// TestAMemberThatHasMoreLeavesAfterALongStep: the loop is another goroutine's by then, which knows nothing of what it asked for.
+func TestAMemberThatHasMoreLeavesAfterALongStep(t *testing.T) {
+	var l Loop
+	var m Member
+	own, far := ends(t)
+	kicked := make(chan bool, 1)
+	if err := l.Join(&m, own[0], own[1], func(side int) {
+		if side == Kicked {
+			m.Leave()
+			kicked <- true
+			return
+		}
+		before := l.leader.Load()
+		for l.leader.Load() == before {
+			time.Sleep(stuck)
+		}
+		if !m.Again(side) {
+			kicked <- false
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	say(t, far[0])
+	select {
+	case ok := <-kicked:
+		if !ok {
+			t.Fatal("it may not go on although it is alone")
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("nobody calls it any more")
+	}
+}

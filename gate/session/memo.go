@@ -74,7 +74,7 @@ func (m *masking) masked(mask Mask, name, value string) string {
 // verdicts remembers statements that were allowed, under one plan. Like memo it belongs to whoever has the pump locked.
 type verdicts struct {
 	plan any
-	kept [4]allowed
+	kept *[4]allowed // nil until a statement was allowed: many sessions are idle
 	next int
 }
 
@@ -98,13 +98,18 @@ func (k *verdicts) of(p *pump, cmd *weir.Command) (weir.Verdict, error) {
 	if byText {
 		text = cmd.Text
 	}
-	for i := range k.kept {
-		if a := &k.kept[i]; a.sql == cmd.SQL && a.operation == cmd.Operation && a.text == text {
-			return a.verdict, nil
+	if k.kept != nil {
+		for i := range k.kept {
+			if a := &k.kept[i]; a.sql == cmd.SQL && a.operation == cmd.Operation && a.text == text {
+				return a.verdict, nil
+			}
 		}
 	}
 	v, err := p.s.decide(p.ctx, cmd)
 	if err == nil && v.Effect == weir.Allow && plan != nil && len(text) <= keptBytes {
+		if k.kept == nil {
+			k.kept = new([4]allowed)
+		}
 		k.kept[k.next] = allowed{cmd.SQL, cmd.Operation, text, v}
 		k.next = (k.next + 1) % len(k.kept)
 	}

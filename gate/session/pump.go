@@ -336,7 +336,7 @@ func (p *pump) decide(b []byte) (int, error) {
 
 // unrecorded ends the session, because what was prepared cannot be recorded: what was taken already may not be sent.
 func (p *pump) unrecorded(err error) error {
-	was := &p.requests.prepared
+	was := p.requests.prepared
 	return p.s.refuse(p.ctx, was.n, was.text, was.verdict, err)
 }
 

@@ -25,7 +25,7 @@ type Requests struct {
 	parameters    [4]parameterName // the last
 	nextParameter int
 
-	prepared prepared // allowed, and not recorded yet
+	prepared *prepared // allowed, and not recorded yet; nil until there was one
 }
 
 // prepared is a command that was only made ready.
@@ -59,8 +59,8 @@ func (r *Requests) Ask(cmd *weir.Command) (*Exchange, *weir.Denied) {
 	}
 	v, err := r.verdicts.of(p, cmd)
 	var n uint64
-	was := &r.prepared
-	together := was.there && err == nil && v.Effect == weir.Allow && was.cmd.Text == cmd.Text && was.cmd.Operation == cmd.Operation // so it runs at once
+	was := r.prepared
+	together := was != nil && was.there && err == nil && v.Effect == weir.Allow && was.cmd.Text == cmd.Text && was.cmd.Operation == cmd.Operation // so it runs at once
 	if together {
 		n = was.n
 	} else {
@@ -117,14 +117,17 @@ func (r *Requests) Prepare(cmd *weir.Command) *weir.Denied {
 	if err != nil {
 		return s.refuse(ctx, n, text, v, err)
 	}
-	r.prepared = prepared{true, n, *cmd, text, v}
+	if r.prepared == nil {
+		r.prepared = &prepared{}
+	}
+	*r.prepared = prepared{true, n, *cmd, text, v}
 	return nil
 }
 
 // settle records what was prepared and is about to be sent. After an error it must not be.
 func (r *Requests) settle() error {
-	was := &r.prepared
-	if !was.there {
+	was := r.prepared
+	if was == nil || !was.there {
 		return nil
 	}
 	if err := r.record(was.n, &was.cmd, was.text, &was.verdict, &weir.Grant{}, weir.Attr{Name: "prepared", Value: "true"}); err != nil {

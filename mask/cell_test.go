@@ -407,14 +407,36 @@ func TestMarksOfWhatTheyCannotTell(t *testing.T) {
 	}
 	protected := []weir.Column{{Name: "a"}, {Name: "b", Protected: true}}
 	for name, cols := range map[string][]weir.Column{"a name": columns("password"), "protected": protected, "pairs": columns("name", "value"), "statements": {{Name: "query", Statement: true}}} {
-		if _, ok := m.Columns(cols).Marks(nil, text); ok {
+		if _, ok := m.Columns(cols).Marks(nil, text); ok || m.Columns(cols).Short() > 0 {
 			t.Errorf("%s: cells are called clear whatever they are called", name)
 		}
 	}
-	if _, ok := withPersonal(t, m).Columns(columns("note")).Marks(nil, text); ok {
+	if c := withPersonal(t, m).Columns(columns("note")); c.Short() > 0 {
+		t.Error("short personal data is not looked for")
+	} else if _, ok := c.Marks(nil, text); ok {
 		t.Error("personal data is not looked for")
 	}
 	if marks, ok := m.Columns(columns("note")).Marks(nil, bytes.Repeat([]byte("token="), 1<<16)); ok || cap(marks) > 1<<14 {
 		t.Errorf("%v: room for %d marks", ok, cap(marks))
+	}
+}
+
+// TestShortCellsStay cuts all that is masked somewhere into cells that are too short for it.
+func TestShortCellsStay(t *testing.T) {
+	c := masker(t).Columns([]weir.Column{{Name: "id", Typed: true}, {Name: "note"}})
+	n := c.Short() - 1
+	if n < 4 {
+		t.Fatal("no cell is short")
+	}
+	for in := range textCases {
+		for from := range len(in) {
+			for to := from; to <= min(from+n, len(in)); to++ {
+				for col := range 3 {
+					if out, change := c.Cell(nil, col, []byte(in[from:to]), nil); change != weir.Unchanged {
+						t.Fatalf("%q became %q", in[from:to], out)
+					}
+				}
+			}
+		}
 	}
 }

@@ -9,6 +9,14 @@ import (
 // mostMarks is how many places a search of many cells may find. Where there are more, cells are searched one by one.
 const mostMarks = 1 << 10
 
+// Short is how many bytes the cells of a row have to have at least, so that Cell may change one of them; 0 where it cannot tell.
+func (c *Columns) Short() int {
+	if !c.plain {
+		return 0
+	}
+	return shortest
+}
+
 // Marks searches many cells at once: b holds them, with anything between them. It appends to dst the places in b, ascending, that Marked has to look at. Cell
 // would leave alone every cell that is part of b and has none of them in it, whatever its column and place. That does not hold for cells that begin like JSON, with { or
 // [, nor for those with a line end or a backslash in them. ok is false, and what was appended is of no use, where it cannot tell. It does not keep b.

@@ -178,6 +178,9 @@ func (c *columnMask) Cell(dst []byte, col int, value []byte, t *weir.Tally) ([]b
 // Naming reports whether a column names others.
 func (c *columnMask) Naming(col int) bool { return c.at(c.last).Naming(col) }
 
+// Short is how many bytes a cell has to have, so that it may be changed.
+func (c *columnMask) Short() int { return c.at(-1).Short() }
+
 // Marks searches many cells at once.
 func (c *columnMask) Marks(dst []int32, b []byte) ([]int32, bool) { return c.at(-1).Marks(dst, b) }
 

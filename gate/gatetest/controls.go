@@ -271,6 +271,9 @@ func (c *canaryColumns) Cell(dst []byte, col int, value []byte, t *weir.Tally) (
 // Naming is false: no column names others.
 func (*canaryColumns) Naming(int) bool { return false }
 
+// Short cannot tell.
+func (*canaryColumns) Short() int { return 0 }
+
 // Marks cannot tell.
 func (*canaryColumns) Marks(dst []int32, _ []byte) ([]int32, bool) { return dst, false }
 

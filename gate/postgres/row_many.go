@@ -49,8 +49,9 @@ func (c *codec) dataRow(a *session.Answers, l *layout, b []byte, at, end int) er
 		return errTarget
 	}
 	h := &c.ahead
-	known := l.plain && h.covers(b, at, end)
 	n := int(binary.BigEndian.Uint16(body))
+	free := l.plain && len(body)-2-4*n < l.mask.Short() // all its cells together are too short
+	known := !free && l.plain && h.covers(b, at, end)
 	pos, head := at+frameHeader+2, -1
 	for i := range n {
 		if pos+4 > end {
@@ -64,7 +65,7 @@ func (c *codec) dataRow(a *session.Answers, l *layout, b []byte, at, end int) er
 			return errTarget
 		}
 		next := pos + size
-		if known && h.clear(next) && i < len(l.looked) && !l.looked[i] && (size == 0 || !formTable[b[pos]]) {
+		if i < len(l.looked) && !l.looked[i] && (free || known && h.clear(next) && (size == 0 || !formTable[b[pos]])) {
 			pos = next
 			continue
 		}

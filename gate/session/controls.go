@@ -116,6 +116,8 @@ type ColumnMask interface {
 	Cell(dst []byte, col int, value []byte, t *weir.Tally) ([]byte, weir.Change)
 	// Naming reports whether a column's values say what stands beside them, as variable_name does.
 	Naming(col int) bool
+	// Short is how many bytes a cell has to have at least, so that Cell may change it; 0 where it cannot tell. It holds for the row that comes next.
+	Short() int
 	// Marks searches many cells at once: b holds them, with anything between them. It appends to dst the places in b, ascending, that Marked has to look at, of
 	// some of them the complement. Cell would leave every cell alone that has none of them in it, but for those that begin with { or [ and those with a line end or
 	// a backslash in them. ok is false, and what was appended is of no use, where it cannot tell. It does not keep b.

@@ -10,29 +10,29 @@ import (
 )
 
 // The payload of one entry: version; session, exchange, text, the number of attributes, and these; data is what is left. Kind and time stand in the journal's own header. Numbers are
-// uvarints of encoding/binary, strings have their length in front. An attribute is a name and a value: in version 1 two strings. In version 2 the name is a byte, a place in names, from 1 on, or 0
+// uvarints of encoding/binary, strings have their length in front. An attribute is a name and a value: in version 1 two strings. In version 2 the name is a byte, a place in nameTable, from 1 on, or 0
 // and a string; the value is a number: even for a string of half that length, else one of the values below. What is recorded of each statement is that, two thirds as long.
 const (
 	plainVersion   = 1
 	payloadVersion = 2
 )
 
-// names are those of attributes that come again and again. Their places never change.
-var names = [...]string{
+// nameTable holds those of attributes that come again and again. Their places never change.
+var nameTable = [...]string{
 	"operation", "verdict", "rule", "policy", "fingerprint", "duration_us", "bytes", "rows", "recorded", "truncated", "command_bytes", "command_recorded", "command_truncated",
 	"prepared", "catalog", "request", "approvers", "error", "kind", "reason", "parameter",
 }
 
-// Names that begin so are their place, after those of names, and the string of what follows.
-var beginnings = [...]string{"parameter.", "masked.", "command_masked."}
+// Names that begin so are their place, after those of nameTable, and the string of what follows.
+var beginningTable = [...]string{"parameter.", "masked.", "command_masked."}
 
-// values are those of attributes that come again and again. Their places never change.
-var values = [...]string{"", "allow", "deny", "approve", "true", "default", "SELECT", "INSERT", "UPDATE", "DELETE", "GET", "POST", "PUT"}
+// valueTable holds those of attributes that come again and again. Their places never change.
+var valueTable = [...]string{"", "allow", "deny", "approve", "true", "default", "SELECT", "INSERT", "UPDATE", "DELETE", "GET", "POST", "PUT"}
 
-// lowered is the value that is the entry's text with the letters from A to Z in lower case; values come after it.
+// lowered is the value that is the entry's text with the letters from A to Z in lower case; valueTable comes after it.
 const lowered = 1
 
-// placeOf is the place of a name in names, or -1. A switch needs no memory that other work may have driven out of the processor's caches.
+// placeOf is the place of a name in nameTable, or -1. A switch needs no memory that other work may have driven out of the processor's caches.
 func placeOf(name string) int {
 	switch name {
 	case "operation":
@@ -81,7 +81,7 @@ func placeOf(name string) int {
 	return -1
 }
 
-// valueOf is the place of a value in values, or -1.
+// valueOf is the place of a value in valueTable, or -1.
 func valueOf(value string) int {
 	switch value {
 	case "allow":
@@ -134,9 +134,9 @@ func appendName(b []byte, name string) []byte {
 	if i := placeOf(name); i >= 0 {
 		return append(b, byte(1+i))
 	}
-	for i, begin := range beginnings {
+	for i, begin := range beginningTable {
 		if rest, ok := strings.CutPrefix(name, begin); ok {
-			return appendString(append(b, byte(1+len(names)+i)), rest)
+			return appendString(append(b, byte(1+len(nameTable)+i)), rest)
 		}
 	}
 	return appendString(append(b, 0), name)
@@ -265,10 +265,10 @@ func (d *decoder) name() string {
 	switch {
 	case i == 0:
 		return d.string()
-	case i <= len(names):
-		return names[i-1]
-	case i <= len(names)+len(beginnings):
-		return beginnings[i-1-len(names)] + d.string()
+	case i <= len(nameTable):
+		return nameTable[i-1]
+	case i <= len(nameTable)+len(beginningTable):
+		return beginningTable[i-1-len(nameTable)] + d.string()
 	}
 	d.b, d.bad = nil, true
 	return ""
@@ -290,8 +290,8 @@ func (d *decoder) value(text string) string {
 			d.low = string(b)
 		}
 		return d.low
-	case i > lowered && i-lowered < uint64(len(values)):
-		return values[i-lowered]
+	case i > lowered && i-lowered < uint64(len(valueTable)):
+		return valueTable[i-lowered]
 	}
 	d.b, d.bad = nil, true
 	return ""

@@ -22,10 +22,10 @@ func EncodePlain(r *weir.Record) []byte {
 
 // Places are what has a short form, and how far from its place it is found.
 func Places() (all []string, at []int) {
-	for i, n := range names {
+	for i, n := range nameTable {
 		all, at = append(all, n), append(at, placeOf(n)-i)
 	}
-	for i, v := range values[1:] {
+	for i, v := range valueTable[1:] {
 		all, at = append(all, v), append(at, valueOf(v)-i-1)
 	}
 	return all, at

@@ -39,6 +39,9 @@ func (c *codec) another(b []byte, at int, typ byte) bool {
 	return n >= frameHeader && n <= uint64(min(streamAbove, c.Limit(), len(b)-at))
 }
 
+// shortRow is from how many bytes on the cells of a row are surely not too short, so that nobody needs to be asked.
+const shortRow = 16
+
 // dataRow masks the cells of the row b[at:end].
 func (c *codec) dataRow(a *session.Answers, l *layout, b []byte, at, end int) error {
 	body := b[at+frameHeader : end]
@@ -50,7 +53,8 @@ func (c *codec) dataRow(a *session.Answers, l *layout, b []byte, at, end int) er
 	}
 	h := &c.ahead
 	n := int(binary.BigEndian.Uint16(body))
-	free := l.plain && len(body)-2-4*n < l.mask.Short() // all its cells together are too short
+	all := len(body) - 2 - 4*n
+	free := l.plain && all < shortRow && all < l.mask.Short() // all its cells together are too short
 	known := !free && l.plain && h.covers(b, at, end)
 	pos, head := at+frameHeader+2, -1
 	for i := range n {

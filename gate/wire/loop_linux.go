@@ -268,8 +268,10 @@ func (l *Loop) next(self *leader) (m *Member, side int) {
 func (l *Loop) done(m *Member, by *leader) int {
 	l.mu.Lock()
 	defer func() { l.mu.Unlock() }()
-	l.later(m, by)
-	if by != nil && m.joined && !m.kicked && m.missed == [2]bool{} && len(by.more) == 0 {
+	if m.again != [2]bool{} && l.leader.Load() != by { // the step took long, and who leads now knows nothing of it
+		m.again, m.kicked = [2]bool{}, true
+	}
+	if by != nil && m.joined && !m.kicked && m.missed == [2]bool{} && m.again == [2]bool{} && len(by.more) == 0 {
 		if to := l.among.place(m.home); to != nil && to != l {
 			l.move(m, to)
 			l, by = to, nil // the leader there is told of what there is
@@ -291,21 +293,18 @@ func (l *Loop) done(m *Member, by *leader) int {
 		}
 		_ = l.watch(m, side, unix.EPOLL_CTL_MOD, interest) // tells of it once more
 	}
+	l.later(m, by)
 	m.busy, m.by = false, nil
 	return -1
 }
 
-// later has by call m again for the sides that it asked for, after others. Where another one leads by now, because the step took long, it leaves instead.
+// later has by, who leads, call m again for the sides that it asked for, after others: at most once for each, so that there is room for all.
 func (l *Loop) later(m *Member, by *leader) {
 	for side, again := range m.again {
-		if m.again[side] = false; !again || !m.joined {
-			continue
+		if m.again[side] = false; again && m.joined {
+			// The end, of which the system has told maybe, may stand behind what there is: see next.
+			by.more = append(by.more, unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP, Fd: m.slot<<1 | int32(side), Pad: m.seal}) //nolint:gosec // 0 or 1
 		}
-		if l.leader.Load() != by {
-			m.kicked = true
-			continue
-		}
-		by.more = append(by.more, unix.EpollEvent{Events: unix.EPOLLIN, Fd: m.slot<<1 | int32(side), Pad: m.seal}) //nolint:gosec // 0 or 1
 	}
 }
 

@@ -495,3 +495,41 @@ func TestAMemberThatHasMoreLeavesAfterALongStep(t *testing.T) {
 		t.Fatal("nobody calls it any more")
 	}
 }
+
+// TestTheEndBehindMuchIsTold: the system tells of an end once, while a member still has much to read in front of it.
+func TestTheEndBehindMuchIsTold(t *testing.T) {
+	for _, size := range []int{1, 3, 4, 7, 8, 9, 12, 30} {
+		var l Loop
+		var m Member
+		own, far := ends(t)
+		if _, err := unix.Write(far[1], make([]byte, size)); err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Shutdown(far[1], unix.SHUT_WR); err != nil {
+			t.Fatal(err)
+		}
+		over, sum := make(chan int, 1), 0
+		if err := l.Join(&m, own[0], own[1], func(side int) {
+			b := make([]byte, 4)
+			n, err := heldRead(own[side], b)
+			sum += max(0, n)
+			switch {
+			case err == nil && n == 0:
+				m.Leave()
+				over <- sum
+			case n == len(b) && !m.Again(side):
+				t.Error("it may not go on although it is alone")
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case got := <-over:
+			if got != size {
+				t.Errorf("%d bytes, want %d", got, size)
+			}
+		case <-time.After(5 * time.Second):
+			t.Fatalf("the end behind %d bytes is not told", size)
+		}
+	}
+}

@@ -11,7 +11,7 @@ import (
 
 // The payload of one entry: version; session, exchange, text, the number of attributes, and these; data is what is left. Kind and time stand in the journal's own header. Numbers are
 // uvarints of encoding/binary, strings have their length in front. An attribute is a name and a value: in version 1 two strings. In version 2 the name is a byte, a place in nameTable, from 1 on, or 0
-// and a string; the value is a number: even for a string of half that length, else one of the values below. What is recorded of each statement is that, two thirds as long.
+// and a string; the value is a number: even for a string of half that length, else one of the values below. So the entries of an ordinary statement take two thirds of the bytes.
 const (
 	plainVersion   = 1
 	payloadVersion = 2
@@ -23,7 +23,7 @@ var nameTable = [...]string{
 	"prepared", "catalog", "request", "approvers", "error", "kind", "reason", "parameter",
 }
 
-// Names that begin so are their place, after those of nameTable, and the string of what follows.
+// beginningTable holds what names begin with that are written as its place, after those of nameTable, and the string of what follows.
 var beginningTable = [...]string{"parameter.", "masked.", "command_masked."}
 
 // valueTable holds those of attributes that come again and again. Their places never change.
@@ -152,7 +152,7 @@ func appendValue(b []byte, value, text string) []byte {
 	return append(binary.AppendUvarint(b, 2*uint64(len(value))), value...)
 }
 
-// isLowered reports whether value is text in lower case and worth to be told so.
+// isLowered reports whether value is text in lower case.
 func isLowered(value, text string) bool {
 	if len(value) != len(text) || value == "" {
 		return false

@@ -53,7 +53,7 @@ type facts struct {
 	looks       bool // what it does depends on what they are called, or on its literals
 	reads       reads
 	fingerprint string
-	operation   string // of the command; "" until it was asked for
+	operation   string // of the command; "" where nothing was classified: see verb
 	quiet       bool   // see isQuiet
 }
 

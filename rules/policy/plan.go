@@ -135,7 +135,8 @@ func (p *Plan) subject(who *weir.Identity, res *weir.Resource, cmd *weir.Command
 	return s
 }
 
-// Decide returns the verdict on a command. A nil plan denies.
+// Decide returns the verdict on a command. A nil plan denies. What is decided on a statement depends on nothing but who, res, cmd.Operation, cmd.SQL and, where reads is set, cmd.Text: Standing
+// promises that, and callers remember verdicts by it.
 func (p *Plan) Decide(who *weir.Identity, res *weir.Resource, cmd *weir.Command) weir.Verdict {
 	if p == nil || who == nil || res == nil || cmd == nil {
 		return weir.Verdict{Reason: "no policy is loaded"}

@@ -136,6 +136,7 @@ func (j *Journal) syncFiles(retired []*segment, active *segment, off int64, seq 
 		if !state && !dir && j.tail.write(active, off, seq) {
 			return nil
 		}
+		active.loosen(off)
 		if err := syncData(active.f); err != nil {
 			return err
 		}
@@ -179,6 +180,7 @@ func (j *Journal) finish(s *segment) error {
 	if size < 0 {
 		return fmt.Errorf("finish segment %d: it is not sealed", s.number)
 	}
+	s.loosen(size)
 	if err := syncData(s.f); err != nil {
 		return err
 	}

@@ -16,12 +16,16 @@ const maxSegments = 99_999_999
 
 func segmentName(n uint32) string { return fmt.Sprintf("%08d.seg", n) }
 
+// pageSize is a multiple of the size of a page of memory.
+const pageSize = 64 << 10
+
 // segment is a mapped, writable segment file.
 type segment struct {
 	number uint32
 	path   string
 	f      *os.File
 	mem    []byte
+	loose  int64 // so much of mem is not mapped any more; of who holds commitMu
 }
 
 // newSegment makes, allocates and maps an empty file of the given size.
@@ -56,6 +60,15 @@ func (s *segment) rename(dir string, n uint32) error {
 	}
 	s.number, s.path = n, path
 	return nil
+}
+
+// loosen takes the whole pages before off out of the mapping: nothing is written there any more, and the system has to write-protect what is mapped page by page when the
+// file is synced. What is in them stays as it is.
+func (s *segment) loosen(off int64) {
+	if off = off / pageSize * pageSize; off > s.loose {
+		loosen(s.mem[s.loose:off])
+		s.loose = off
+	}
 }
 
 // unmap ends writing through the mapping.

@@ -59,7 +59,7 @@ bench:
 	@command -v nginx >/dev/null && command -v wrk >/dev/null || { echo "installing nginx-light and wrk"; \
 		SUDO=$$(command -v sudo || true); $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq nginx-light wrk; }
 	go test -run '^$$' -bench . -benchtime 1s ./mask/... ./rules/...
-	WEIR_BENCH=1 go test -count=1 -v -timeout 20m -run TestBench ./test
+	WEIR_BENCH=1 go test -count=1 -v -timeout 40m -run TestBench ./test
 
 $(LINT):
 	@echo "installing golangci-lint $(LINT_VERSION) into .cache/bin (some minutes, once)"

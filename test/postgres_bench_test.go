@@ -121,7 +121,7 @@ func (w *pgWay) cpu() time.Duration {
 }
 
 // TestBenchPostgres measures what PostgreSQL's own client and bulk reads get through Weir, a plain relay and pgbouncer, against direct access,
-// all in one run, and then with TLS on both sides. WEIR_BENCH says for how many seconds each pgbench runs; WEIR_BENCH_ONLY is a pattern of the rows.
+// all in one run, and then with TLS on both sides. WEIR_BENCH says for how many seconds each pgbench is measured; WEIR_BENCH_ONLY is a pattern of the rows.
 func TestBenchPostgres(t *testing.T) {
 	if os.Getenv("WEIR_BENCH") == "" {
 		t.Skip("WEIR_BENCH is not set")
@@ -138,7 +138,10 @@ func TestBenchPostgres(t *testing.T) {
 	pgTable(t, []pgWay{encrypted, pgRelay(t, encrypted, "tls"), pgWeir(t, encrypted, authority)}, pgBenchWork(t))
 }
 
-// pgTable prints what each way gets of each work.
+// pgRounds is how often each way has its turn.
+const pgRounds = 5
+
+// pgTable prints what each way gets of each work: medians, also of the ratios, each of ways that had their turns in the same round.
 func pgTable(t *testing.T, ways []pgWay, jobs []pgJob) {
 	t.Helper()
 	only := regexp.MustCompile(os.Getenv("WEIR_BENCH_ONLY"))
@@ -147,8 +150,12 @@ func pgTable(t *testing.T, ways []pgWay, jobs []pgJob) {
 	for _, w := range ways {
 		fmt.Fprintf(&table, " %s |", w.name)
 	}
-	fmt.Fprint(&table, " Weir ÷ direct | Weir ÷ relay | CPU of relay · Weir |\n|")
-	fmt.Fprintln(&table, strings.Repeat(" --- |", len(ways)+4))
+	last := len(ways) - 1
+	for _, w := range ways[:last] {
+		fmt.Fprintf(&table, " Weir ÷ %s |", w.name)
+	}
+	fmt.Fprint(&table, " CPU of relay · Weir |\n|")
+	fmt.Fprintln(&table, strings.Repeat(" --- |", 2*len(ways)+1))
 	for _, work := range jobs {
 		if !only.MatchString(work.name) {
 			continue
@@ -156,31 +163,40 @@ func pgTable(t *testing.T, ways []pgWay, jobs []pgJob) {
 		speeds := make([][]float64, len(ways))
 		used := make([]time.Duration, len(ways))
 		count := make([]float64, len(ways))
-		for range 3 {
-			for i := range ways {
-				before, start := ways[i].cpu(), time.Now()
-				v := work.run(&ways[i])
+		for round := range pgRounds {
+			for turn := range ways {
+				i := turn
+				if round%2 == 1 { // so that none is always behind the same one
+					i = last - turn
+				}
+				before := ways[i].cpu()
+				speed, done := work.run(&ways[i])
 				used[i] += ways[i].cpu() - before
-				count[i] += v * time.Since(start).Seconds()
-				speeds[i] = append(speeds[i], v)
+				count[i] += done
+				speeds[i] = append(speeds[i], speed)
 			}
 		}
 		fmt.Fprintf(&table, "| %s |", work.name)
 		for i := range ways {
-			slices.Sort(speeds[i])
-			fmt.Fprintf(&table, " %s |", fmt.Sprintf(work.format, speeds[i][1]))
+			fmt.Fprintf(&table, " %s |", fmt.Sprintf(work.format, median(speeds[i])))
 		}
-		last := len(ways) - 1
-		weir := speeds[last][1]
-		each := func(i int) float64 {
-			if work.unit == "s" { // of one run
-				return used[i].Seconds() / 3
+		for i := range last {
+			ratios := make([]float64, pgRounds)
+			for round := range ratios {
+				ratios[round] = speeds[last][round] / speeds[i][round]
 			}
-			return float64(used[i].Microseconds()) / count[i]
+			fmt.Fprintf(&table, " %.2f |", median(ratios))
 		}
-		fmt.Fprintf(&table, " %.2f | %.2f | %.2f · %.2f %s |\n", weir/speeds[0][1], weir/speeds[1][1], each(1), each(last), work.unit)
+		each := func(i int) float64 { return used[i].Seconds() / count[i] * work.scale }
+		fmt.Fprintf(&table, " %.2f · %.2f %s |\n", each(1), each(last), work.unit)
 	}
 	t.Log(table.String())
+}
+
+// median is that of an odd number of values.
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[len(sorted)/2]
 }
 
 // pgBenchWays starts a database and all that stands in front of it. The first is direct, the second a plain relay, the last Weir.
@@ -190,7 +206,7 @@ func pgBenchWays(t *testing.T) ([]pgWay, *gatetest.Postgres) {
 	t.Setenv("HELDPG", pgHeld)
 	db.Exec(t, fmt.Sprintf(pgBenchTables, pgHeld))
 	direct := pgWay{name: "direct", user: "bench", password: pgHeld, database: "bench", port: int(db.Port)}
-	if out, err := exec.Command("pgbench", "-i", "-q", "-s", "5", direct.dsn()).CombinedOutput(); err != nil {
+	if out, err := exec.Command("pgbench", "-i", "-q", direct.dsn()).CombinedOutput(); err != nil {
 		t.Fatal(err, string(out))
 	}
 	ways := []pgWay{direct}
@@ -310,31 +326,55 @@ logfile =
 
 // pgJob is one thing that is measured.
 type pgJob struct {
-	name, format, unit string
-	run                func(w *pgWay) float64
+	name, format string
+	unit         string // of processor time for one that was done
+	scale        float64
+	run          func(w *pgWay) (speed, done float64)
 }
 
-var pgTPS = regexp.MustCompile(`tps = ([0-9.]+) \(without`)
+var (
+	pgProgress = regexp.MustCompile(`progress: ([0-9]+)[0-9.]* s, ([0-9.]+) tps`)
+	pgDone     = regexp.MustCompile(`actually processed: ([0-9]+)`)
+)
+
+// pgWarm is for how many seconds pgbench runs before it is measured. A new process of the server maps each of its shared buffers when it first needs it, which takes half of
+// its time at first; pgbouncer keeps those it has.
+const pgWarm = 2
 
 // pgBenchWork is all that is measured.
 func pgBenchWork(t *testing.T) []pgJob {
-	seconds := os.Getenv("WEIR_BENCH")
+	seconds, err := strconv.Atoi(os.Getenv("WEIR_BENCH"))
+	if err != nil || seconds < 1 {
+		t.Fatal("WEIR_BENCH must be a number of seconds")
+	}
 	var jobs []pgJob
 	for _, mode := range []string{"simple", "extended", "prepared"} {
 		for _, clients := range []string{"1", "8"} {
-			jobs = append(jobs, pgJob{"`pgbench -S -M " + mode + " -c " + clients + "`, transactions/s", "%.0f", "µs", func(w *pgWay) float64 {
-				out, err := exec.Command("pgbench", "-S", "-n", "-M", mode, "-c", clients, "-T", seconds, w.dsn()).CombinedOutput()
-				m := pgTPS.FindSubmatch(out)
+			jobs = append(jobs, pgJob{"`pgbench -S -M " + mode + " -c " + clients + "`, transactions/s", "%.0f", "µs", 1e6, func(w *pgWay) (speed, done float64) {
+				out, err := exec.Command("pgbench", "-S", "-n", "-M", mode, "-c", clients, "-P", "1", "-T", strconv.Itoa(pgWarm+seconds), w.dsn()).CombinedOutput()
+				m := pgDone.FindSubmatch(out)
 				if err != nil || m == nil {
 					t.Fatal(w.name, err, string(out))
 				}
-				v, _ := strconv.ParseFloat(string(m[1]), 64)
-				return v
+				done, _ = strconv.ParseFloat(string(m[1]), 64)
+				n := 0
+				for _, line := range pgProgress.FindAllSubmatch(out, -1) {
+					at, _ := strconv.Atoi(string(line[1]))
+					v, _ := strconv.ParseFloat(string(line[2]), 64)
+					if at > pgWarm {
+						speed += v
+						n++
+					}
+				}
+				if n == 0 {
+					t.Fatal(w.name, "pgbench told of no progress", string(out))
+				}
+				return speed / float64(n), done
 			}})
 		}
 	}
 	for _, sql := range []string{"SELECT * FROM clean", "SELECT * FROM dirty", "COPY wide TO STDOUT", "COPY clean TO STDOUT", "COPY dirty TO STDOUT"} {
-		jobs = append(jobs, pgJob{"`" + sql + "`, thousand rows/s", "%.0f", "s", func(w *pgWay) float64 { return pgPull(t, w, sql) }})
+		jobs = append(jobs, pgJob{"`" + sql + "`, thousand rows/s", "%.0f", "s", 1, func(w *pgWay) (speed, done float64) { return pgPull(t, w, sql), 1 }})
 	}
 	return jobs
 }

@@ -102,8 +102,7 @@ func (c *codec) request(r *session.Requests, frame []byte) error {
 			r.Control(frame) // the target overlooks it
 			return nil
 		}
-		c.sync++
-		c.push(entry{kind: owedSync})
+		c.pushLast(entry{kind: owedSync})
 		r.Control(frame)
 		return nil
 	case 'H', 'X':
@@ -168,7 +167,7 @@ func (c *codec) query(r *session.Requests, frame, body []byte) error {
 	if !f.quiet && has(f.sql, "DECLARE", "CLOSE", "DISCARD") {
 		clear(c.portals)
 	}
-	c.push(entry{kind: owedQuery, run: c.begin(x), facts: f, names: f.names, name: text})
+	c.pushLast(entry{kind: owedQuery, run: c.begin(x), facts: f, names: f.names, name: text})
 	return r.Forward(x, frame)
 }
 
@@ -262,7 +261,7 @@ func (c *codec) bind(r *session.Requests, frame, body []byte) error {
 		return nil
 	}
 	f := c.picked(c.current(st), values)
-	po := &portal{name: portalName, st: st, facts: f, formats: results}
+	po := &portal{name: portalName, st: st, facts: f, formats: results, sync: c.sync}
 	cmd := &c.asked
 	defer func() { *cmd = weir.Command{} }()
 	c.fill(cmd, st.text, f)
@@ -420,6 +419,6 @@ func (c *codec) call(r *session.Requests, frame, body []byte) error {
 		return nil
 	}
 	c.sent("", f)
-	c.push(entry{kind: owedQuery, run: c.begin(x), facts: f})
+	c.pushLast(entry{kind: owedQuery, run: c.begin(x), facts: f})
 	return r.Forward(x, frame)
 }

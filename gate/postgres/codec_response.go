@@ -276,7 +276,7 @@ func (c *codec) readyForQuery(a *session.Answers, e *entry, body []byte, at, end
 		a.Bare(at)
 	}
 	if c.tx == 'I' {
-		clear(c.portals)
+		c.closePortals(e.sync)
 	}
 	c.pop(a, end, nil)
 	for i := len(c.open) - 1; i >= 0; i-- {
@@ -287,6 +287,19 @@ func (c *codec) readyForQuery(a *session.Answers, e *entry, body []byte, at, end
 	}
 	c.advance(a, end)
 	return nil
+}
+
+// closePortals forgets those of the transaction that ended with a part of the stream, and none that the client has made since.
+func (c *codec) closePortals(sync uint64) {
+	if c.head+1 == len(c.queue) {
+		clear(c.portals)
+		return
+	}
+	for name, po := range c.portals {
+		if po.sync <= sync {
+			delete(c.portals, name)
+		}
+	}
 }
 
 // aside takes what may come at any time: notices, notifications, settings.

@@ -33,6 +33,7 @@ type entry struct {
 	names  bool   // it may change what prepared statements are called
 	copied *copying
 	shape  *layout // of a simple query's rows
+	sync   uint64  // of Query and Sync: the part of the stream that it ends
 }
 
 // run is an exchange and how much of it is still under way.
@@ -85,7 +86,8 @@ type portal struct {
 	formats []int16
 	desc    []byte
 	known   bool
-	asked   bool // the target was asked, or will have been when the rows come
+	asked   bool   // the target was asked, or will have been when the rows come
+	sync    uint64 // in which part of the stream it was made
 	layout  *layout
 }
 
@@ -103,6 +105,13 @@ func (c *codec) push(e entry) {
 		c.queue, c.head = c.queue[:n], 0
 	}
 	c.queue = append(c.queue, e)
+}
+
+// pushLast adds what ReadyForQuery answers, which ends a part of the stream.
+func (c *codec) pushLast(e entry) {
+	e.sync = c.sync
+	c.sync++
+	c.push(e)
 }
 
 // front is the answer that comes next; nil when none is due.

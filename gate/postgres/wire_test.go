@@ -204,6 +204,32 @@ func TestRowsOfAnEarlierDescription(t *testing.T) {
 	}
 }
 
+// TestAPortalOfTheNextPart stays when the answer to the Sync before it comes after it was made.
+func TestAPortalOfTheNextPart(t *testing.T) {
+	for name, first := range map[string][]string{
+		"a Sync":  {parse("", "select 1"), frame('B', bindUnnamed), frame('E', executeUnnamed), frame('S', "")},
+		"a Query": {frame('Q', "select 1\x00")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := wire(t, &gatetest.Controls{})
+			send(t, w.client, append(first, parse("", "select 2"), frame('B', "p\x00\x00\x00\x00\x00\x00\x00\x00"))...)
+			if len(first) > 1 {
+				types(t, w.target, 7)
+				send(t, w.target, frame('1', ""), frame('2', ""), frame('n', ""), frame('C', "SELECT 0\x00"), frame('Z', "I"))
+				types(t, w.client, 4)
+			} else {
+				types(t, w.target, 3)
+				send(t, w.target, frame('C', "SELECT 0\x00"), frame('Z', "I"))
+				types(t, w.client, 2)
+			}
+			send(t, w.client, frame('E', "p\x00\x00\x00\x00\x00"), frame('S', ""))
+			if kinds, _ := types(t, w.target, 3); kinds != "DES" {
+				t.Fatalf("the target got %q", kinds)
+			}
+		})
+	}
+}
+
 // TestAParseThatFailsKeepsTheOldStatement: a name must not be decided on as what it does not mean.
 func TestAParseThatFailsKeepsTheOldStatement(t *testing.T) {
 	asked := make(chan string, 8)

@@ -118,11 +118,10 @@ func (c *codec) request(r *session.Requests, frame []byte) error {
 
 // ready waits until what a text means is sure.
 func (c *codec) ready(r *session.Requests, text string) error {
-	if c.naming == 0 || !strings.Contains(strings.ToLower(text), "execute") {
+	if !strings.Contains(strings.ToLower(text), "execute") {
 		return nil
 	}
-	r.Own([]byte(flush))
-	return r.Wait(func() bool { return c.naming == 0 })
+	return c.settled(r)
 }
 
 // command is a statement for the session to decide on.
@@ -202,7 +201,7 @@ func (c *codec) parse(r *session.Requests, frame, body []byte) error {
 		types[i] = uint32(in.int32()) //nolint:gosec // an oid
 	}
 	text := c.textOf(name, raw)
-	if err := c.ready(r, text); err != nil {
+	if err := c.settled(r); err != nil { // what takes names away must not take this one
 		return err
 	}
 	f := c.factsOf(text)

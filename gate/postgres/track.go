@@ -245,13 +245,19 @@ func (c *codec) restore(name string, old *statement) {
 	c.statements[name] = old
 }
 
+// settled waits until what statements are called is sure.
+func (c *codec) settled(r *session.Requests) error {
+	if c.naming == 0 {
+		return nil
+	}
+	r.Own([]byte(flush))
+	return r.Wait(func() bool { return c.naming == 0 })
+}
+
 // statement finds a prepared statement once it is sure which one the name means.
 func (c *codec) statement(r *session.Requests, name string) (*statement, error) {
-	if c.naming > 0 {
-		r.Own([]byte(flush))
-		if err := r.Wait(func() bool { return c.naming == 0 }); err != nil {
-			return nil, err
-		}
+	if err := c.settled(r); err != nil {
+		return nil, err
 	}
 	st := c.statements[name]
 	for st != nil && st.pending && st.sync != c.sync {

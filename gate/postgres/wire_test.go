@@ -230,6 +230,23 @@ func TestAPortalOfTheNextPart(t *testing.T) {
 	}
 }
 
+// TestAParseBehindDiscardAll makes a statement that the answer to it does not take away, as drivers do that clean up a pooled connection with the next statement.
+func TestAParseBehindDiscardAll(t *testing.T) {
+	w := wire(t, &gatetest.Controls{})
+	send(t, w.client, frame('Q', "discard all\x00"), parse("", "select 1"), frame('B', bindUnnamed), frame('E', executeUnnamed), frame('S', ""))
+	types(t, w.target, 1)
+	send(t, w.target, frame('C', "DISCARD ALL\x00"), frame('Z', "I"))
+	types(t, w.client, 2)
+	kinds := ""
+	for !strings.HasSuffix(kinds, "S") {
+		m := next(t, w.target)
+		kinds += m[:1]
+	}
+	if strings.TrimLeft(kinds, "H") != "PBDES" {
+		t.Fatalf("the target got %q", kinds)
+	}
+}
+
 // TestAParseThatFailsKeepsTheOldStatement: a name must not be decided on as what it does not mean.
 func TestAParseThatFailsKeepsTheOldStatement(t *testing.T) {
 	asked := make(chan string, 8)

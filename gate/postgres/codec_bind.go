@@ -28,7 +28,11 @@ const keptValues = 32
 
 // valuesOf reads the values of a Bind. They are valid while it is being taken.
 func (c *codec) valuesOf(in *cursor) [][]byte {
-	n := max(0, int(in.int16()))
+	n := in.count()
+	if 4*n > len(in.b) {
+		in.bad = true
+		return nil
+	}
 	values := c.bound.values[:0]
 	if n > cap(values) {
 		values = make([][]byte, 0, n)

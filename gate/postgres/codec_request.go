@@ -192,8 +192,8 @@ func (c *codec) holding(r *session.Requests) func(weir.RequestID) {
 func (c *codec) parse(r *session.Requests, frame, body []byte) error {
 	in := cursor{b: body}
 	name, raw := string(in.text()), in.text()
-	n := int(in.int16())
-	if in.bad || n < 0 || len(in.b) != 4*n {
+	n := in.count()
+	if in.bad || len(in.b) != 4*n {
 		return errMalformed
 	}
 	types := make([]uint32, n)

@@ -185,8 +185,8 @@ func (c *codec) noData(a *session.Answers, e *entry, at, end int) error {
 // parameterTypes takes a ParameterDescription.
 func (c *codec) parameterTypes(st *statement, body []byte) {
 	in := cursor{b: body}
-	n := int(in.int16())
-	if n < 0 || len(in.b) != 4*n {
+	n := in.count()
+	if len(in.b) != 4*n {
 		return
 	}
 	types := make([]uint32, n)

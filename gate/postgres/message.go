@@ -61,6 +61,9 @@ func (c *cursor) int16() int16 {
 	return 0
 }
 
+// count reads a number of things, of which a message may have 65535.
+func (c *cursor) count() int { return int(uint16(c.int16())) } //nolint:gosec // two's complement on the wire
+
 func (c *cursor) int32() int32 {
 	if v := c.take(4); v != nil {
 		return int32(binary.BigEndian.Uint32(v)) //nolint:gosec // two's complement on the wire
@@ -89,11 +92,11 @@ func (c *cursor) text() []byte {
 
 // int16s reads a count and as many numbers.
 func (c *cursor) int16s() []int16 {
-	n := int(c.int16())
+	n := c.count()
 	if n == 0 {
 		return nil
 	}
-	if n < 0 || 2*n > len(c.b) {
+	if 2*n > len(c.b) {
 		c.bad = true
 		return nil
 	}

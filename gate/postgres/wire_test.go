@@ -247,6 +247,24 @@ func TestAParseBehindDiscardAll(t *testing.T) {
 	}
 }
 
+// TestManyParameters are as many as a message has room for.
+func TestManyParameters(t *testing.T) {
+	const n = "\xff\xff"
+	w := wire(t, &gatetest.Controls{})
+	formats, values := strings.Repeat("\x00\x00", 65535), strings.Repeat("\x00\x00\x00\x017", 65535)
+	send(t, w.client, frame('P', "\x00select 1\x00"+n+strings.Repeat("\x00\x00\x00\x17", 65535)), frame('D', "S\x00"), frame('B', "\x00\x00"+n+formats+n+values+"\x00\x00"), frame('S', ""))
+	if kinds, _ := types(t, w.target, 4); kinds != "PDBS" {
+		t.Fatalf("the target got %q", kinds)
+	}
+	send(t, w.target, frame('1', ""), frame('t', n+strings.Repeat("\x00\x00\x00\x17", 65535)), frame('n', ""), frame('2', ""), frame('Z', "I"))
+	if kinds, _ := types(t, w.client, 5); kinds != "1tn2Z" {
+		t.Fatalf("the client got %q", kinds)
+	}
+	if !slices.ContainsFunc(w.controls.Records(), func(r weir.Record) bool { return r.Kind == weir.RecordCommand && len(r.Attrs) > 65535 }) {
+		t.Error("they are not recorded")
+	}
+}
+
 // TestAParseThatFailsKeepsTheOldStatement: a name must not be decided on as what it does not mean.
 func TestAParseThatFailsKeepsTheOldStatement(t *testing.T) {
 	asked := make(chan string, 8)

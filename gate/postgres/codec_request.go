@@ -106,6 +106,9 @@ func (c *codec) request(r *session.Requests, frame []byte) error {
 		r.Control(frame)
 		return nil
 	case 'H', 'X':
+		if len(body) > 0 { // an error, after which the target skips what the gateway waits for
+			return errMalformed
+		}
 		r.Control(frame)
 		return nil
 	case 'd', 'c', 'f':

@@ -265,6 +265,19 @@ func TestManyParameters(t *testing.T) {
 	}
 }
 
+// TestAFlushWithABody is not forwarded: the target would answer with an error, and skip statements whose answers the gateway waits for.
+func TestAFlushWithABody(t *testing.T) {
+	w := wire(t, &gatetest.Controls{})
+	go func() { _, _ = io.Copy(io.Discard, w.client) }()
+	send(t, w.client, frame('H', "x"), frame('Q', "select 1\x00"), frame('S', ""))
+	if got, _ := io.ReadAll(w.target); len(got) > 0 {
+		t.Errorf("the target got %q", got)
+	}
+	if err := <-w.done; err == nil {
+		t.Error("no error")
+	}
+}
+
 // TestAParseThatFailsKeepsTheOldStatement: a name must not be decided on as what it does not mean.
 func TestAParseThatFailsKeepsTheOldStatement(t *testing.T) {
 	asked := make(chan string, 8)

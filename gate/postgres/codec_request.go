@@ -83,6 +83,9 @@ func (c *codec) request(r *session.Requests, frame []byte) error {
 	if c.discard && typ != 'S' && typ != 'X' {
 		return nil // as the target would, after an error
 	}
+	if c.copyIn != nil && strings.IndexByte("dcfHSX", typ) < 0 {
+		return errUnknown // it would end the COPY, and be answered as part of it
+	}
 	switch typ {
 	case 'Q':
 		return c.query(r, frame, body)

@@ -114,7 +114,9 @@ func (c *codec) copyResponse(a *session.Answers, e *entry, typ byte, body []byte
 			return err
 		}
 		c.copyIn = &copyIn{run: e.run, record: w, rows: rows, masks: a}
-		c.unsync()
+		if !c.unsync() {
+			return &weir.Denied{Kind: weir.DeniedRequest, Reason: "statements came in the place of a COPY's rows", Err: errMalformed}
+		}
 		return nil
 	}
 	format := in.byte()
@@ -136,17 +138,21 @@ func copyHead(body []byte) bool {
 	return ok && in.done()
 }
 
-// unsync takes off the Syncs that came behind COPY … FROM STDIN: the target overlooks them while it copies.
-func (c *codec) unsync() {
+// unsync takes off the Syncs that came behind COPY … FROM STDIN: the target overlooks them while it copies. alone is false when it was sent something
+// else, which it takes for a mistake in the COPY's rows and does not answer.
+func (c *codec) unsync() (alone bool) {
 	keep := c.head + 1
+	alone = true
 	for i := keep; i < len(c.queue); i++ {
-		if c.queue[i].kind != owedSync {
+		if kind := c.queue[i].kind; kind != owedSync {
+			alone = alone && (kind == owedRefusal || kind == owedDenied)
 			c.queue[keep] = c.queue[i]
 			keep++
 		}
 	}
 	clear(c.queue[keep:])
 	c.queue = c.queue[:keep]
+	return alone
 }
 
 // newCopy finds out what the rows of a COPY hold.

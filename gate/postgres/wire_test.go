@@ -265,6 +265,32 @@ func TestManyParameters(t *testing.T) {
 	}
 }
 
+// TestAStatementInACopy ends the session. A target may take it for a mistake in the rows, which ends the COPY, and not answer it: then what it answers to the
+// next one would be masked as the answer to this.
+func TestAStatementInACopy(t *testing.T) {
+	for name, early := range map[string]bool{"before the target is ready": true, "in its place": false} {
+		t.Run(name, func(t *testing.T) {
+			w := wire(t, &gatetest.Controls{})
+			copying, other := frame('Q', "copy t from stdin\x00"), frame('Q', "select 1\x00")
+			if early {
+				send(t, w.client, copying, other)
+				types(t, w.target, 2)
+			} else {
+				send(t, w.client, copying)
+				types(t, w.target, 1)
+			}
+			send(t, w.target, frame('G', "\x00\x00\x01\x00\x00"))
+			if !early {
+				types(t, w.client, 1)
+				send(t, w.client, other)
+			}
+			if last := next(t, w.client); last[0] != 'E' || !strings.Contains(last, "FATAL") || !strings.Contains(last, "C08P01") {
+				t.Fatalf("%q", last)
+			}
+		})
+	}
+}
+
 // TestAFlushWithABody is not forwarded: the target would answer with an error, and skip statements whose answers the gateway waits for.
 func TestAFlushWithABody(t *testing.T) {
 	w := wire(t, &gatetest.Controls{})

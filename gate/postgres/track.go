@@ -198,6 +198,7 @@ func (c *codec) refuse(r *session.Requests, kind owed, d *weir.Denied) {
 	words := appendRefusal(nil, "ERROR", d)
 	switch {
 	case c.owes():
+		r.Own([]byte(flush)) // the client's own may be among what is dropped now
 		c.push(entry{kind: kind, words: words})
 	case kind == owedDenied:
 		r.Reply(appendReady(words, c.tx))

@@ -66,7 +66,7 @@ func TestARefusalInAPipeline(t *testing.T) {
 	send(t, w.client, parse("", "select 1"), frame('B', bindUnnamed), frame('E', executeUnnamed),
 		parse("", "drop table x"), frame('B', bindUnnamed), frame('E', executeUnnamed), frame('S', ""))
 	// The columns of what is executed are not known, so the gateway asks for them itself.
-	if kinds, _ := types(t, w.target, 5); kinds != "PBDES" {
+	if kinds, _ := types(t, w.target, 6); kinds != "PBDEHS" {
 		t.Fatalf("the target got %q", kinds)
 	}
 	send(t, w.target, frame('1', ""), frame('2', ""), frame('T', "\x00\x01"+column("password", 25, 0)), frame('D', cells("hunter2")), frame('C', "SELECT 1\x00"), frame('Z', "T"))
@@ -82,6 +82,26 @@ func TestARefusalInAPipeline(t *testing.T) {
 		t.Fatalf("%q", last)
 	}
 	w.controls.Sweep(t)
+}
+
+// TestARefusalBehindAnswersThatAreNotFlushed does not keep them back: some clients ask for answers by Flush, and send Sync when they have seen the error.
+func TestARefusalBehindAnswersThatAreNotFlushed(t *testing.T) {
+	for name, frames := range map[string][]string{
+		"a Parse": {parse("", "select 1"), parse("", "drop table x"), frame('H', "")},
+		"a Query": {parse("", "select 1"), frame('Q', "drop table x\x00")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := wire(t, &gatetest.Controls{OnDecide: denyDrop})
+			send(t, w.client, frames...)
+			if kinds, _ := types(t, w.target, 2); kinds != "PH" {
+				t.Fatalf("the target got %q", kinds)
+			}
+			send(t, w.target, frame('1', ""))
+			if kinds, refusal := types(t, w.client, 2); kinds != "1E" || !strings.Contains(refusal, "C42501\x00") {
+				t.Fatalf("%s %q", kinds, refusal)
+			}
+		})
+	}
 }
 
 // commands are the commands that were recorded: the number, the text, and a p where it was only prepared.

@@ -15,10 +15,11 @@ type codec struct {
 	o        CodecOptions
 	read     grammar
 
-	queue []entry // what is owed, from head on
-	head  int
-	open  []*run // exchanges that have not ended
-	tx    byte   // the transaction's state, as the target said last
+	queue  []entry // what is owed, from head on
+	head   int
+	open   []*run // exchanges that have not ended
+	tx     byte   // the transaction's state, as the target said last
+	leaves bool   // it has said why it ends the connection
 
 	statements map[string]*statement
 	portals    map[string]*portal

@@ -16,6 +16,7 @@ func (c *codec) failure(a *session.Answers, b []byte, at, end int) error {
 		a.For(nil, at)
 	}
 	c.report(a, b, at, end)
+	c.leaves = c.leaves || isFatal(b[at+frameHeader:end])
 	c.copyIn = nil
 	if e == nil || e.kind == owedSync {
 		return nil
@@ -63,6 +64,18 @@ func (c *codec) report(a *session.Answers, b []byte, at, end int) {
 		}
 		return append(dst, 0)
 	})
+}
+
+// isFatal reports whether an error is the target's last word.
+func isFatal(fields []byte) bool {
+	in := cursor{b: fields}
+	for len(in.b) > 0 && in.b[0] != 0 {
+		typ, value := in.byte(), in.text()
+		if typ == 'V' {
+			return string(value) == "FATAL" || string(value) == "PANIC"
+		}
+	}
+	return false
 }
 
 // origin tells where an error or notice comes from. raised: its text is a function's own, RAISE took it, as does what says nothing of its origin.

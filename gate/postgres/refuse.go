@@ -91,9 +91,9 @@ func appendField(dst []byte, typ byte, value string) []byte {
 
 func appendReady(dst []byte, status byte) []byte { return append(dst, 'Z', 0, 0, 0, 5, status) }
 
-// Refuse is the last word of a session that ends; nothing in the middle of a message.
+// Refuse is the last word of a session that ends; nothing in the middle of a message, and nothing behind the target's own.
 func (c *codec) Refuse(dst []byte, d *weir.Denied) []byte {
-	if c.big != nil {
+	if c.big != nil || c.leaves {
 		return dst
 	}
 	return appendRefusal(dst, "FATAL", d)

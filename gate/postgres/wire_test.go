@@ -506,6 +506,21 @@ func TestTheTargetDiesInARow(t *testing.T) {
 	}
 }
 
+// TestTheTargetSaysWhyItLeaves: the client is told that, and nothing behind it that drivers would take for the reason.
+func TestTheTargetSaysWhyItLeaves(t *testing.T) {
+	w := wire(t, &gatetest.Controls{})
+	send(t, w.client, frame('Q', "select 1\x00"))
+	next(t, w.target)
+	words := frame('E', "SFATAL\x00VFATAL\x00C57P01\x00Mterminating connection due to administrator command\x00\x00")
+	go func() {
+		_, _ = io.WriteString(w.target, words)
+		_ = w.target.Close()
+	}()
+	if got, _ := io.ReadAll(w.client); string(got) != words {
+		t.Fatalf("%q", got)
+	}
+}
+
 // TestUnknownMessagesEndTheSession both ways.
 func TestUnknownMessagesEndTheSession(t *testing.T) {
 	for _, typ := range "Wv!Kp" {

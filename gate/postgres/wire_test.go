@@ -471,6 +471,30 @@ func TestAClientThatGoesEndsItsHold(t *testing.T) {
 	<-w.done
 }
 
+// TestTheTargetGoesWhileAStatementIsHeld: nobody is asked to approve what cannot run, and the client does not wait.
+func TestTheTargetGoesWhileAStatementIsHeld(t *testing.T) {
+	over := make(chan struct{})
+	w := wire(t, &gatetest.Controls{OnDecide: holdAll, OnHold: func(ctx context.Context, h *weir.Hold) (weir.Grant, error) {
+		h.Opened("req_1")
+		<-ctx.Done()
+		close(over)
+		return weir.Grant{}, &weir.Denied{Kind: weir.DeniedUnapproved, Request: "req_1"}
+	}})
+	send(t, w.client, frame('Q', "delete from t\x00"))
+	next(t, w.client)
+	words := frame('E', "SFATAL\x00VFATAL\x00C25P03\x00Mterminating connection due to idle-in-transaction timeout\x00\x00")
+	go func() {
+		_, _ = io.WriteString(w.target, words)
+		_ = w.target.Close()
+	}()
+	_ = w.client.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if got, err := io.ReadAll(w.client); err != nil || string(got) != words {
+		t.Fatalf("%v %q", err, got)
+	}
+	<-over
+	<-w.done
+}
+
 // TestTheRecorderFailsInAResult: no row reaches the client that was not recorded.
 func TestTheRecorderFailsInAResult(t *testing.T) {
 	w := wire(t, &gatetest.Controls{OnRecord: func(r *weir.Record) error {

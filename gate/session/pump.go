@@ -221,12 +221,15 @@ func (p *pump) farewell(d *weir.Denied) {
 	})
 }
 
-// end wakes whoever waits for an answer.
+// end wakes whoever waits for an answer, or for an approval of what cannot run any more.
 func (p *pump) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.ended = true
 	p.moved.Broadcast()
+	p.s.mu.Lock()
+	defer p.s.mu.Unlock()
+	p.s.unhold(errLeft)
 }
 
 // guarded turns a panic of a codec or a masker into the end of this session.
@@ -327,6 +330,9 @@ func (p *pump) decide(b []byte) (int, error) {
 			break
 		}
 		total += n
+	}
+	if p.ended && p.ctx.Err() == nil { // the target has left meanwhile
+		return total, errEnded
 	}
 	if err := p.requests.settle(); err != nil {
 		return total, p.unrecorded(err)

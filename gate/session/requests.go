@@ -311,6 +311,9 @@ func (r *Requests) hold(cmd *weir.Command, text string, v weir.Verdict) (weir.Ve
 	}
 	ctx, cancel := context.WithCancelCause(p.ctx)
 	p.s.setHold(cancel)
+	if p.ended {
+		cancel(errLeft)
+	}
 	p.mu.Unlock()
 	defer func() {
 		p.mu.Lock()

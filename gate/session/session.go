@@ -20,6 +20,7 @@ var (
 	errPanic = errors.New("panic")
 	errFrame = errors.New("request cannot be read")
 	errGone  = errors.New("the client has gone away")
+	errLeft  = errors.New("the target has gone away")
 )
 
 // Session is one client's stay at one resource. Only Gate.Authorize makes a usable one; the zero
@@ -442,10 +443,15 @@ func (s *Session) Withdraw() bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.unhold(ErrWithdrawn)
+}
+
+// unhold ends the hold that waits, if there is one. mu is locked.
+func (s *Session) unhold(why error) bool {
 	if s.waits == nil {
 		return false
 	}
-	s.waits(ErrWithdrawn)
+	s.waits(why)
 	return true
 }
 

@@ -9,8 +9,8 @@ import (
 // ErrTooLong says that what must be read in one piece is longer than the limit.
 var ErrTooLong = errors.New("frame too large")
 
-// Reader reads a connection and holds no large buffer while it waits for bytes. On a socket it holds none at all, and
-// saves the read that would only find nothing. It belongs to one goroutine.
+// Reader reads a connection and holds no large buffer while it waits for bytes. On a socket it holds none at all. It belongs
+// to one goroutine.
 type Reader struct {
 	pool  *Pool
 	src   io.Reader
@@ -158,14 +158,9 @@ func (r *Reader) readable(fd uintptr) bool {
 			}
 			return false
 		}
+		// That it was less than there is room for does not say that nothing is behind it: the kernel tells of bytes and of the end at once.
 		if r.err = r.took(n, err); r.err != nil {
 			return true
-		}
-		if n < len(space) { // that was all; the kernel tells of more
-			if len(r.buf.B) == 0 {
-				r.release()
-			}
-			return false
 		}
 	}
 }

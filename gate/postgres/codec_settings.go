@@ -16,6 +16,11 @@ func (c *codec) unfit(text string, f *facts) *weir.Denied {
 		return nil
 	}
 	s := f.sql
+	if has(s, "COPY") {
+		if _, ok := copyForms(text); !ok {
+			return &weir.Denied{Kind: weir.DeniedContent, Rule: "copy-options", Reason: "the options of COPY cannot be read", Hint: "spell them plainly"}
+		}
+	}
 	changes := has(s, "SET", "RESET", "ALTER", "DO", "CALL", "EXECUTE", "DISCARD") || slices.ContainsFunc(s.Functions, func(f string) bool {
 		return strings.HasSuffix(f, "set_config")
 	})

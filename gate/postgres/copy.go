@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
-	"slices"
-	"strings"
 
 	"weir"
 	"weir/gate/session"
@@ -47,13 +45,8 @@ func (in *copyIn) keep(c *codec, data []byte, last bool) error {
 
 // copying is COPY … TO STDOUT under way.
 type copying struct {
+	copyForm
 	binary  bool
-	csv     bool
-	header  bool // the first row holds names
-	delim   byte
-	quote   byte
-	escape  byte
-	null    string
 	columns []weir.Column
 	told    bool // columns is what the rows hold
 	touched bool
@@ -107,7 +100,10 @@ func (c *codec) copyResponse(a *session.Answers, e *entry, typ byte, body []byte
 		if in.byte() != 0 {
 			shape.Format = weir.FormatOpaque
 		} else {
-			rows = c.newCopy(a, e, false, int(in.int16()))
+			var err error
+			if rows, err = c.newCopy(a, e, false, int(in.int16())); err != nil {
+				return err
+			}
 		}
 		w, err := e.run.x.CommandBody(shape)
 		if err != nil {
@@ -124,8 +120,9 @@ func (c *codec) copyResponse(a *session.Answers, e *entry, typ byte, body []byte
 	if in.bad {
 		return errTarget
 	}
-	e.copied = c.newCopy(a, e, format != 0, n)
-	return nil
+	var err error
+	e.copied, err = c.newCopy(a, e, format != 0, n)
+	return err
 }
 
 // copyHead checks the body of a CopyInResponse or CopyOutResponse: a format, and one for each column.
@@ -156,9 +153,15 @@ func (c *codec) unsync() (alone bool) {
 }
 
 // newCopy finds out what the rows of a COPY hold.
-func (c *codec) newCopy(a *session.Answers, e *entry, binaryFormat bool, n int) *copying {
-	k := &copying{binary: binaryFormat, delim: '\t', null: `\N`, touched: c.secretive(e.facts) || e.facts.reads.copies()}
-	relation := k.options(e.name, e.facts)
+func (c *codec) newCopy(a *session.Answers, e *entry, binaryFormat bool, n int) (*copying, error) {
+	forms, ok := copyForms(e.name)
+	if !ok || e.copies >= len(forms) {
+		return nil, errTarget
+	}
+	k := &copying{copyForm: forms[e.copies], binary: binaryFormat, touched: c.secretive(e.facts) || e.facts.reads.copies()}
+	e.copies++
+	k.header = k.header && !binaryFormat
+	relation := relationOf(e.name, e.facts)
 	if len(e.facts.sql.Columns) > 0 || relation != "" {
 		k.columns, k.told = c.copyColumns(e, relation, n)
 	}
@@ -175,98 +178,18 @@ func (c *codec) newCopy(a *session.Answers, e *entry, binaryFormat bool, n int) 
 	for i := range k.columns {
 		k.naming = k.naming || k.mask.Naming(i)
 	}
-	return k
+	return k, nil
 }
 
-// options reads what a COPY statement says of its format, and which relation it reads; "" for a query.
-func (k *copying) options(text string, f *facts) string {
+// relationOf is the relation that a COPY statement reads; "" for a query, and where there is more than one.
+func relationOf(text string, f *facts) string {
 	ws := words(text)
-	relation := ""
-	for i := range ws {
-		next := func(n int) word {
-			if i+n < len(ws) {
-				return ws[i+n]
-			}
-			return word{}
-		}
-		switch {
-		case ws[i].is("copy"):
-			if _, ok := next(1).identifier(); ok && len(f.sql.Relations) == 1 && f.sql.Statements == 1 {
-				relation = f.sql.Relations[0]
-			}
-		case ws[i].is("csv") || ws[i].kind == '\'' && strings.EqualFold(ws[i].text, "csv"):
-			k.csv, k.delim, k.quote, k.escape, k.null = true, ',', '"', '"', ""
+	for i := range len(ws) - 1 {
+		if _, ok := ws[i+1].identifier(); ok && ws[i].is("copy") && len(f.sql.Relations) == 1 && f.sql.Statements == 1 {
+			return f.sql.Relations[0]
 		}
 	}
-	for i := range ws {
-		j := i + 1
-		if j < len(ws) && ws[j].is("as") {
-			j++
-		}
-		if j >= len(ws) || ws[j].kind != '\'' {
-			continue
-		}
-		v := ws[j].text
-		switch {
-		case ws[i].is("delimiter") && v == "t" && strings.Contains(text, `\t`):
-			k.delim = '\t'
-		case ws[i].is("delimiter") && len(v) == 1:
-			k.delim = v[0]
-		case ws[i].is("delimiters") && len(v) == 1:
-			k.delim = v[0]
-		case ws[i].is("quote") && len(v) == 1:
-			if k.escape == k.quote {
-				k.escape = v[0]
-			}
-			k.quote = v[0]
-		case ws[i].is("escape") && len(v) == 1:
-			k.escape = v[0]
-		case ws[i].is("null"):
-			k.null = v
-		}
-	}
-	if f.sql.Statements == 1 {
-		k.header = !k.binary && headed(ws)
-	}
-	return relation
-}
-
-// headed reports whether the options of a COPY ask for a row of names. Only where an option stands they are read: anything else may be called so, too.
-func headed(ws []word) bool {
-	at := -1
-	for i := range ws {
-		if ws[i].is("stdout") || ws[i].is("stdin") {
-			at = i
-		}
-	}
-	if at < 0 {
-		return false
-	}
-	ws = ws[at+1:]
-	if len(ws) > 0 && ws[0].is("with") {
-		ws = ws[1:]
-	}
-	if len(ws) == 0 {
-		return false
-	}
-	if ws[0].kind != '(' { // the old syntax
-		return len(ws) > 1 && ws[0].is("csv") && ws[1].is("header")
-	}
-	depth := 0
-	for i := range ws {
-		switch ws[i].kind {
-		case '(':
-			depth++
-		case ')':
-			depth--
-		}
-		if depth != 1 || ws[i].kind != '(' && ws[i].kind != ',' || i+2 >= len(ws) || !ws[i+1].is("header") {
-			continue
-		}
-		v := ws[i+2]
-		return v.kind == ',' || v.kind == ')' || (v.kind == 'w' || v.kind == '\'') && slices.Contains([]string{"true", "on", "1", "match"}, strings.ToLower(v.text))
-	}
-	return false
+	return ""
 }
 
 // copyColumns tells the columns of COPY t (a, b) and COPY t, when it can.

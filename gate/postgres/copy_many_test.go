@@ -78,13 +78,13 @@ func forms(v string) bool { return strings.ContainsAny(v, "{[(\\\n") }
 func TestCopiedRowsAreMaskedAsOneByOne(t *testing.T) {
 	special := looksInto()
 	for statement, k := range map[string]*copying{
-		"copy (select 1) to stdout":                                     {delim: '\t', null: `\N`},
-		"copy (select 1) to stdout with delimiter '|' null '\\'":        {delim: '|', null: `\`},
-		"copy (select 1) to stdout with null '-'":                       {delim: '\t', null: "-"},
-		"copy (select 1) to stdout with delimiter ':' null 'token'":     {delim: ':', null: "token"},
-		"copy (select 1) to stdout with csv":                            {csv: true, delim: ',', quote: '"', escape: '"'},
-		`copy (select 1) to stdout with csv null '\N' quote '|'`:        {csv: true, delim: ',', quote: '|', escape: '|', null: `\N`},
-		`copy (select 1) to stdout with csv delimiter ';' escape E'\\'`: {csv: true, delim: ';', quote: '"', escape: '\\'},
+		"copy (select 1) to stdout":                                     {copyForm: copyForm{delim: '\t', null: `\N`}},
+		"copy (select 1) to stdout with delimiter '|' null '\\'":        {copyForm: copyForm{delim: '|', null: `\`}},
+		"copy (select 1) to stdout with null '-'":                       {copyForm: copyForm{delim: '\t', null: "-"}},
+		"copy (select 1) to stdout with delimiter ':' null 'token'":     {copyForm: copyForm{delim: ':', null: "token"}},
+		"copy (select 1) to stdout with csv":                            {copyForm: copyForm{csv: true, delim: ',', quote: '"', escape: '"'}},
+		`copy (select 1) to stdout with csv null '\N' quote '|'`:        {copyForm: copyForm{csv: true, delim: ',', quote: '|', escape: '|', null: `\N`}},
+		`copy (select 1) to stdout with csv delimiter ';' escape E'\\'`: {copyForm: copyForm{csv: true, delim: ';', quote: '"', escape: '\\'}},
 	} {
 		masked := 0
 		for seed := range uint64(12) {

@@ -9,7 +9,10 @@ import (
 func TestCopyCells(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	alphabet := []byte("ab\\\t\n\r\b\f\v|,\"'\x00\x01\x0e\xff \x8d\xdc")
-	for _, k := range []*copying{{delim: '\t'}, {delim: '|'}, {csv: true, delim: ',', quote: '"', escape: '"'}, {csv: true, delim: ';', quote: '\'', escape: '\\'}} {
+	for _, k := range []*copying{
+		{copyForm: copyForm{delim: '\t'}}, {copyForm: copyForm{delim: '|'}}, {copyForm: copyForm{csv: true, delim: ',', quote: '"', escape: '"'}},
+		{copyForm: copyForm{csv: true, delim: ';', quote: '\'', escape: '\\'}},
+	} {
 		for range 20000 {
 			v := make([]byte, r.IntN(40))
 			for i, often := 0, 1+r.IntN(20); i < len(v); i++ {

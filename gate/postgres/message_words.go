@@ -1,6 +1,9 @@
 package postgres
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // word is a piece of a statement.
 type word struct {
@@ -76,6 +79,38 @@ func skipComment(s string, i int) int {
 	return i
 }
 
+// escaped reads what follows a backslash in E'…', and how long it is.
+func escaped(s string) (string, int) {
+	number := func(from, most, base, bits int) (string, int) {
+		n := from
+		for n < len(s) && n < from+most && strings.IndexByte("0123456789abcdef"[:base], s[n]|0x20) >= 0 {
+			n++
+		}
+		v, err := strconv.ParseUint(s[from:n], base, 32)
+		switch {
+		case err != nil:
+			return s[:1], 1
+		case bits == 8:
+			return string([]byte{byte(v)}), n
+		}
+		return string(rune(v)), n
+	}
+	switch c := s[0]; c {
+	case 'b', 'f', 'n', 'r', 't':
+		return "\b\f\n\r\t"[strings.IndexByte("bfnrt", c):][:1], 1
+	case 'x':
+		return number(1, 2, 16, 8)
+	case 'u':
+		return number(1, 4, 16, 32)
+	case 'U':
+		return number(1, 8, 16, 32)
+	case '0', '1', '2', '3', '4', '5', '6', '7':
+		return number(0, 3, 8, 8)
+	default:
+		return s[:1], 1
+	}
+}
+
 // quoted reads what stands between quotes, doubled quotes undone, and how long it is with them.
 func quoted(s string, q byte, escapes bool) (string, int) {
 	var b strings.Builder
@@ -83,8 +118,9 @@ func quoted(s string, q byte, escapes bool) (string, int) {
 	for i < len(s) {
 		switch {
 		case escapes && s[i] == '\\' && i+1 < len(s):
-			b.WriteByte(s[i+1])
-			i += 2
+			text, n := escaped(s[i+1:])
+			b.WriteString(text)
+			i += 1 + n
 		case s[i] == q && i+1 < len(s) && s[i+1] == q:
 			b.WriteByte(q)
 			i += 2

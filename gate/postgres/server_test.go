@@ -218,15 +218,22 @@ func batches(t *testing.T, d *door) {
 func copies(t *testing.T, d *door) {
 	conn := d.connect(t, "")
 	for sql, want := range map[string]string{
-		"copy secrets to stdout":                                     "1\t[masked:field",
-		"copy secrets (value, id) to stdout":                         "[masked:field",
-		"copy secrets to stdout (format csv)":                        "1,\"[masked:field",
-		"copy (select value from secrets) to stdout":                 "[masked:field",
-		"copy (select note as x from secrets) to stdout":             "[masked:field",
-		"copy logs to stdout":                                        "[masked:testtest",
-		"copy secrets to stdout (format binary)":                     "PGCOPY",
-		"copy (select E'a\\tb " + canary + "'::text, 5) to stdout":   `a\tb [masked:testtest`,
-		"copy (select 'a,\"b\" " + canary + "'::text) to stdout csv": `"a,""b"" [masked:testtest`,
+		"copy secrets to stdout":                                                                   "1\t[masked:field",
+		"copy secrets (value, id) to stdout":                                                       "[masked:field",
+		"copy secrets to stdout (format csv)":                                                      "1,\"[masked:field",
+		"copy (select value from secrets) to stdout":                                               "[masked:field",
+		"copy (select note as x from secrets) to stdout":                                           "[masked:field",
+		"copy logs to stdout":                                                                      "[masked:testtest",
+		"copy secrets to stdout (format binary)":                                                   "PGCOPY",
+		"copy (select E'a\\tb " + canary + "'::text, 5) to stdout":                                 `a\tb [masked:testtest`,
+		"copy (select 'a,\"b\" " + canary + "'::text) to stdout csv":                               `"a,""b"" [masked:testtest`,
+		`copy secrets to stdout (format "csv")`:                                                    "1,\"[masked:field",
+		"copy secrets to stdout (format E'c\\x73v', freeze off)":                                   "1,\"[masked:field",
+		`copy secrets to stdout (delimiter "|")`:                                                   "1|[masked:field",
+		"copy secrets to stdout (delimiter E'\\x7c')":                                              "1|[masked:field",
+		"copy secrets to stdout delimiter E'\\174'":                                                "1|[masked:field",
+		`copy (select 'a"b', 'x' as csv where 'y' <> 'csv' and 'a' like 'a' escape '!') to stdout`: "a\"b\tx\n",
+		`copy (select '"wow!"' where 'a' like 'a' escape '!') to stdout csv`:                       `"""wow!"""`,
 	} {
 		var out bytes.Buffer
 		if _, err := conn.PgConn().CopyTo(t.Context(), &out, sql); err != nil {
@@ -235,6 +242,14 @@ func copies(t *testing.T, d *door) {
 		if !strings.Contains(out.String(), want) || strings.Contains(out.String(), canary) || strings.Contains(out.String(), "plain-looking") {
 			t.Errorf("%s: %q", sql, out.String())
 		}
+	}
+	for _, sql := range []string{`copy secrets to stdout (U&"\0066ormat" csv)`, `copy secrets to stdout (format U&'\0063sv')`, `copy secrets to stdout delimiter U&'\007c'`} {
+		if _, err := conn.PgConn().CopyTo(t.Context(), io.Discard, sql); stateOf(err) != "42501" {
+			t.Error(sql, err)
+		}
+	}
+	if _, err := conn.PgConn().Exec(t.Context(), `copy (select 1) to stdout csv; copy (select 'a"b') to stdout; copy secrets to stdout`).ReadAll(); err != nil {
+		t.Error(err)
 	}
 	n, err := conn.CopyFrom(t.Context(), pgx.Identifier{"big"}, []string{"id", "note"}, pgx.CopyFromSlice(5000, func(i int) ([]any, error) {
 		return []any{i, fmt.Sprint("note ", i, " ", canary)}, nil

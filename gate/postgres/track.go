@@ -32,6 +32,7 @@ type entry struct {
 	words  []byte // of a refusal
 	names  bool   // it may change what prepared statements are called
 	copied *copying
+	copies int     // that have begun
 	shape  *layout // of a simple query's rows
 	sync   uint64  // of Query and Sync: the part of the stream that it ends
 }

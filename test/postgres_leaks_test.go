@@ -468,6 +468,65 @@ func (c *pgLeak) clean(t *testing.T, how, got string) {
 	}
 }
 
+// TestPostgresLeaksByNames gives to a name that a session has used already another meaning, and asks for what it means now without asking what its rows are.
+func TestPostgresLeaksByNames(t *testing.T) {
+	g, db := pgGateway(t, "rules:\n- {name: open, resources: [open], match: {catalog: '*'}, then: allow}\n",
+		func(port uint16) string { return fmt.Sprintf(pgRoot, "open", port) })
+	db.Exec(t, fmt.Sprintf(pgLeakSetup, pgHeld))
+	db.Exec(t, "\\c orders\nCREATE FUNCTION swap() RETURNS void LANGUAGE plpgsql AS $$ DECLARE c refcursor := 'p'; BEGIN CLOSE c; OPEN c FOR SELECT upper(password) FROM users; END $$;")
+	described := func(sql string) []pgproto3.FrontendMessage {
+		return []pgproto3.FrontendMessage{&pgproto3.Parse{Name: "s", Query: sql}, &pgproto3.Describe{ObjectType: 'S', Name: "s"}, &pgproto3.Sync{}}
+	}
+	begun := func(sql string, rows uint32) []pgproto3.FrontendMessage {
+		m := []pgproto3.FrontendMessage{&pgproto3.Parse{Name: "s", Query: sql}, &pgproto3.Bind{DestinationPortal: "p", PreparedStatement: "s"}, &pgproto3.Describe{ObjectType: 'P', Name: "p"}}
+		if rows > 0 {
+			m = append(m, &pgproto3.Execute{Portal: "p", MaxRows: rows})
+		}
+		return append(m, &pgproto3.Sync{})
+	}
+	bound := []pgproto3.FrontendMessage{&pgproto3.Bind{PreparedStatement: "s"}, &pgproto3.Execute{}, &pgproto3.Sync{}}
+	portal := []pgproto3.FrontendMessage{&pgproto3.Execute{Portal: "p"}, &pgproto3.Sync{}}
+	for _, resource := range []string{"orders", "open"} {
+		a := g.access(t, resource, "alice")
+		for name, c := range map[string]struct {
+			before  string
+			first   []pgproto3.FrontendMessage
+			between string
+			then    []pgproto3.FrontendMessage
+		}{
+			"a cursor declared anew": {"BEGIN; DECLARE c CURSOR FOR SELECT note FROM plain", described("FETCH 3 FROM c"), "CLOSE c; DECLARE c CURSOR FOR SELECT password FROM users", bound},
+			"a cursor declared anew behind Bind": {
+				"BEGIN; DECLARE c CURSOR FOR SELECT note FROM plain", begun("FETCH 3 FROM c", 0), "DO $$ DECLARE c refcursor := 'c'; BEGIN CLOSE c; OPEN c FOR SELECT password FROM users; END $$", portal,
+			},
+			"a statement prepared anew":             {"PREPARE x AS SELECT note FROM plain", described("EXECUTE x"), "DEALLOCATE x; PREPARE x AS SELECT password FROM users", bound},
+			"a statement prepared anew behind Bind": {"BEGIN; PREPARE x AS SELECT note FROM plain", begun("EXECUTE x", 0), "DEALLOCATE x; PREPARE x AS SELECT password FROM users", portal},
+			"a temporary view":                      {"", described("SELECT note FROM plain"), "CREATE TEMP VIEW plain AS SELECT password AS note FROM users", bound},
+			"a portal by a function":                {"BEGIN", begun("SELECT note FROM plain", 1), "SELECT swap()", portal},
+			"a portal by DO": {
+				"BEGIN", begun("SELECT note FROM plain", 1), "DO $$ DECLARE c refcursor := 'p'; BEGIN CLOSE c; OPEN c FOR SELECT password FROM users; END $$", portal,
+			},
+			"a portal of literals": {"BEGIN", begun("SELECT 'x'::text FROM plain", 1), "SELECT swap()", portal},
+		} {
+			t.Run(resource+" "+name, func(t *testing.T) {
+				l, w := pgLeak{}, g.pgWire(t, &a)
+				if c.before != "" {
+					l.clean(t, "before", w.simple(t, c.before))
+				}
+				w.send(t, c.first...)
+				l.clean(t, "first", w.answer(t))
+				l.clean(t, "between", w.simple(t, c.between))
+				w.send(t, c.then...)
+				l.clean(t, "then", w.answer(t))
+			})
+		}
+		for _, sql := range []string{`COPY users (id, password) TO STDOUT (FORMAT "csv")`, `COPY users (id, password) TO STDOUT (DELIMITER "|")`, `COPY users (id, password) TO STDOUT (DELIMITER E'\x7c')`, `COPY users (id, password) TO STDOUT (U&"\0066ormat" csv)`} {
+			l, w := pgLeak{}, g.pgWire(t, &a)
+			l.clean(t, sql, w.simple(t, sql))
+		}
+	}
+	g.pgSweep(t)
+}
+
 // TestPostgresLeaksByPsql asks with psql's own commands.
 func TestPostgresLeaksByPsql(t *testing.T) {
 	g, _ := pgGateway(t, "")

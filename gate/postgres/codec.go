@@ -29,6 +29,7 @@ type codec struct {
 	skip       int    // bytes of a refused message that are still to come
 	pieces     int    // bytes of a long CopyData that are still to come
 	copyIn     *copyIn
+	opened     opened          // by what was sent
 	path       string          // the search path as it was set last
 	tainted    map[string]bool // settings that may hold what columns do; "*" for any
 	encoding   string          // why nothing may pass any more: the target's settings
@@ -191,6 +192,9 @@ func (c *codec) classify(text string, picks pick) *facts {
 	f.looks = f.looks || f.reads.settings != noSettings
 	f.operation = operation(f.sql)
 	f.quiet = isQuiet(f)
+	f.hangs = has(f.sql, "FETCH", "EXECUTE")
+	f.opens = f.names || f.sql.Dynamic || f.sql.Unclear != "" || has(f.sql, "DECLARE", "CLOSE", "DO", "CALL", "EXECUTE") ||
+		slices.ContainsFunc(f.sql.Functions, func(fn string) bool { return !strings.HasPrefix(fn, "pg_catalog.") })
 	return f
 }
 
@@ -251,6 +255,9 @@ func (c *codec) sent(text string, f *facts) {
 	if f.quiet {
 		return
 	}
+	if f.opens {
+		c.opens(text, f)
+	}
 	if f.changes {
 		c.o.Changed()
 	}
@@ -279,6 +286,34 @@ func (c *codec) sent(text string, f *facts) {
 	if f.touched && (has(f.sql, "NOTIFY") || slices.ContainsFunc(f.sql.Functions, func(fn string) bool { return strings.HasSuffix(fn, ".pg_notify") })) {
 		c.o.Notifies()
 	}
+}
+
+// opens follows what becomes of portals, whose names are those of cursors, too.
+func (c *codec) opens(text string, f *facts) {
+	c.opened.all++
+	if f.touched || f.reads != (reads{}) {
+		c.opened.secret++
+	}
+	if len(c.portals) == 0 || !has(f.sql, "DECLARE", "CLOSE") {
+		return
+	}
+	ws := words(text)
+	for i := range len(ws) - 1 {
+		if !ws[i].is("declare") && !ws[i].is("close") {
+			continue
+		}
+		if name, ok := ws[i+1].identifier(); ok {
+			delete(c.portals, name)
+		}
+	}
+}
+
+// doubted are the facts of a portal whose name another statement may have given to a cursor of its own, which may read secrets.
+func doubted(f *facts) *facts {
+	out, s := *f, *f.sql
+	s.Outputs = nil
+	out.sql, out.touched, out.reads = &s, true, reads{settings: looseSettings, statements: true, chopped: true, exploded: true}
+	return &out
 }
 
 // writesSettings reports whether a statement may set a setting to something that it computes.

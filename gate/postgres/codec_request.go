@@ -169,9 +169,6 @@ func (c *codec) query(r *session.Requests, frame, body []byte) error {
 	c.sent(text, f)
 	delete(c.statements, "") // a simple Query ends both
 	delete(c.portals, "")
-	if !f.quiet && has(f.sql, "DECLARE", "CLOSE", "DISCARD") {
-		clear(c.portals)
-	}
 	c.pushLast(entry{kind: owedQuery, run: c.begin(x), facts: f, names: f.names, name: text})
 	return r.Forward(x, frame)
 }
@@ -266,7 +263,7 @@ func (c *codec) bind(r *session.Requests, frame, body []byte) error {
 		return nil
 	}
 	f := c.picked(c.current(st), values)
-	po := &portal{name: portalName, st: st, facts: f, formats: results, sync: c.sync}
+	po := &portal{name: portalName, st: st, facts: f, formats: results, sync: c.sync, opened: c.opened}
 	cmd := &c.asked
 	defer func() { *cmd = weir.Command{} }()
 	c.fill(cmd, st.text, f)
@@ -326,6 +323,7 @@ func (c *codec) describe(r *session.Requests, frame, body []byte) error {
 			e.run = nil
 		}
 	}
+	e.epoch = c.epoch
 	c.push(e)
 	r.Control(frame)
 	return nil
@@ -344,6 +342,14 @@ func (c *codec) execute(r *session.Requests, frame, body []byte) error {
 		c.unknown(r, "EXECUTE", "portal", name)
 		return nil
 	}
+	if po.facts.hangs && !po.begun && po.opened != c.opened {
+		d := r.Refuse(c.command(po.st.text, po.facts), &weir.Denied{
+			Kind: weir.DeniedContent, Rule: "portal-anew", Reason: "what this stands for may be another since it was bound", Hint: "bind it anew",
+		})
+		c.refuse(r, owedRefusal, d)
+		c.discard = true
+		return nil
+	}
 	if po.run.over {
 		cmd := c.command(po.st.text, po.facts)
 		cmd.Attrs, cmd.Parameters = po.attrs, unbound
@@ -355,19 +361,29 @@ func (c *codec) execute(r *session.Requests, frame, body []byte) error {
 		}
 		po.run = c.begin(x)
 	}
-	if !po.asked && !po.st.known {
+	if c.unsure(po) {
 		own, at := begin(nil, 'D')
 		r.Own(finish(append(append(append(own, 'P'), name...), 0), at))
-		c.push(entry{kind: owedOwn, po: po, run: po.run})
+		c.push(entry{kind: owedOwn, po: po, run: po.run, epoch: c.epoch})
 		po.asked = true
 	}
 	f := po.facts
+	po.begun = true
 	c.sent(po.st.text, f)
-	if !f.quiet && has(f.sql, "DECLARE", "CLOSE", "DISCARD") {
-		clear(c.portals)
-	}
 	c.push(entry{kind: owedRows, run: po.run, po: po, facts: f, names: f.names, name: po.st.text})
 	return r.Forward(po.run.x, frame)
+}
+
+// unsure reports whether the target must be asked what the rows of a portal are: nobody has, or an answer of before may not be true any more.
+func (c *codec) unsure(po *portal) bool {
+	if po.opened != c.opened { // its name may be another's
+		if po.opened.secret != c.opened.secret {
+			po.facts = doubted(po.facts)
+		}
+		po.opened = c.opened
+		return true
+	}
+	return !po.asked && (!po.st.known || po.st.asked != c.epoch || po.facts.hangs)
 }
 
 // unbound is asked for what an approval is to be bound to when a portal is run again that has come to its end. Its parameters are not there any more.

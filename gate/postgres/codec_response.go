@@ -170,9 +170,12 @@ func (c *codec) noData(a *session.Answers, e *entry, at, end int) error {
 	case e.kind != owedShape && !own:
 		return errTarget
 	case e.st != nil:
-		e.st.known, e.st.desc = true, nil
+		e.st.known, e.st.desc, e.st.asked = true, nil, e.epoch
 	case e.po != nil:
-		e.po.known, e.po.desc = true, nil
+		e.po.known, e.po.desc, e.po.layout = true, nil, nil
+		if st := e.po.st; st.known && st.desc == nil {
+			st.asked = e.epoch
+		}
 	}
 	if own {
 		a.Resume(a.Rewrite(at), end)

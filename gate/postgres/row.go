@@ -127,6 +127,7 @@ func (c *codec) shape(a *session.Answers, b []byte, at, end int) error {
 		if !bytes.Equal(e.st.desc, desc) || !e.st.known {
 			e.st.known, e.st.desc = true, bytes.Clone(desc)
 		}
+		e.st.asked = e.epoch
 	}
 	if e.po != nil {
 		if l = e.po.st.layout; !l.fits(c, desc, e.po.formats, e.po.facts) {
@@ -137,8 +138,8 @@ func (c *codec) shape(a *session.Answers, b []byte, at, end int) error {
 			e.po.st.layout = l
 		}
 		e.po.layout, e.po.known = l, true
-		if !e.po.st.known {
-			e.po.st.known, e.po.st.desc = true, l.desc
+		if st := e.po.st; !st.known || st.asked < e.epoch {
+			st.known, st.desc, st.asked = true, l.desc, e.epoch
 		}
 	}
 	if e.kind == owedOwn {

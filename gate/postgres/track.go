@@ -35,6 +35,7 @@ type entry struct {
 	copies int     // that have begun
 	shape  *layout // of a simple query's rows
 	sync   uint64  // of Query and Sync: the part of the stream that it ends
+	epoch  int     // of Describe, in which it was asked for
 }
 
 // run is an exchange and how much of it is still under way.
@@ -57,6 +58,8 @@ type facts struct {
 	fingerprint string
 	operation   string // of the command; "" where nothing was classified: see verb
 	quiet       bool   // see isQuiet
+	hangs       bool   // its rows are those of a cursor or a prepared statement of SQL
+	opens       bool   // it may close cursors, prepared statements of SQL and portals, and give their names to others
 }
 
 // statement is a prepared statement.
@@ -73,6 +76,7 @@ type statement struct {
 	old     *statement
 	desc    []byte // the body of its RowDescription; nil when it was not seen
 	known   bool   // desc was seen, or NoData
+	asked   int    // the epoch in which the target was asked for it
 	layout  *layout
 }
 
@@ -89,8 +93,13 @@ type portal struct {
 	known   bool
 	asked   bool   // the target was asked, or will have been when the rows come
 	sync    uint64 // in which part of the stream it was made
+	begun   bool   // it was executed
+	opened  opened // when it was bound or asked for last
 	layout  *layout
 }
+
+// opened counts statements that may have given names to others, and of them those that may have read secrets.
+type opened struct{ all, secret int }
 
 // push adds to the order of answers.
 func (c *codec) push(e entry) {

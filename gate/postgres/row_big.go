@@ -49,6 +49,7 @@ func (c *codec) startBig(a *session.Answers, b []byte, at, n int) (bool, error) 
 			return false, errTarget
 		}
 		g.whole = e.copied.secretive()
+		e.copied.started = true // its head comes with the first row
 	}
 	a.For(e.run.x, at)
 	a.Resume(append(a.Rewrite(at), b[at:at+frameHeader]...), at+frameHeader)

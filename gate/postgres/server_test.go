@@ -328,6 +328,11 @@ func bigRows(t *testing.T, d *door) {
 	if got := query(t, conn, "select repeat('z', 20), 1::text"); !strings.Contains(got, "zzz") {
 		t.Fatal(got)
 	}
+	var copied bytes.Buffer
+	if _, err := conn.PgConn().CopyTo(t.Context(), &copied, "copy (select repeat('x', 600000), '"+canary+"' union all select 'y', 'z') to stdout binary"); err != nil || !strings.HasPrefix(copied.String(), copySignature) ||
+		!strings.HasSuffix(copied.String(), "\x00\x02\x00\x00\x00\x01y\x00\x00\x00\x01z\xff\xff") || bytes.Contains(copied.Bytes(), []byte(canary)) {
+		t.Errorf("%v, %d bytes", err, copied.Len())
+	}
 	// A statement above the limit is not read, and the session goes on.
 	if got := query(t, conn, "select '"+strings.Repeat("y", 17<<20)+"'", pgx.QueryExecModeSimpleProtocol); !strings.HasPrefix(got, "ERR 42501") {
 		t.Fatalf("%.100q", got)

@@ -15,6 +15,13 @@ func (c *codec) failure(a *session.Answers, b []byte, at, end int) error {
 	} else {
 		a.For(nil, at)
 	}
+	if e != nil && e.kind == owedAbort && !isFatal(b[at+frameHeader:end]) {
+		a.Bare(at)
+		a.Resume(a.Rewrite(at), end)
+		a.Insert(e.words, end)
+		c.broke(a, end, errRefused)
+		return nil
+	}
 	c.report(a, b, at, end)
 	c.leaves = c.leaves || isFatal(b[at+frameHeader:end])
 	c.copyIn = nil

@@ -368,7 +368,7 @@ func (c *codec) execute(r *session.Requests, frame, body []byte) error {
 		po.asked = true
 	}
 	f := po.facts
-	po.begun = true
+	po.begun, c.wrote = true, c.wrote || !f.sql.ReadOnly
 	c.sent(po.st.text, f)
 	c.push(entry{kind: owedRows, run: po.run, po: po, facts: f, names: f.names, name: po.st.text})
 	return r.Forward(po.run.x, frame)

@@ -193,6 +193,16 @@ func batches(t *testing.T, d *door) {
 		if got := query(t, conn, "select 'alive'::text"); !strings.Contains(got, "alive") {
 			t.Fatal(mode, got)
 		}
+		// What came before it in the same batch is undone, as by any other error.
+		b = &pgx.Batch{}
+		b.Queue("insert into big values (88, 'half')")
+		b.Queue("drop table big")
+		if err := conn.SendBatch(t.Context(), b).Close(); stateOf(err) != "42501" || conn.PgConn().TxStatus() != 'I' {
+			t.Fatal(mode, err, conn.PgConn().TxStatus())
+		}
+		if got := query(t, conn, "select count(*)::text from big where id = 88"); got != "0|\n" {
+			t.Error(mode, got)
+		}
 	}
 	// Megabytes both ways at once.
 	conn := d.connect(t, "&default_query_exec_mode=exec")

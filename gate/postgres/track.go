@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"slices"
+
 	"weir"
 	"weir/gate/session"
 )
@@ -19,6 +21,7 @@ const (
 	owedSync                // ReadyForQuery
 	owedRefusal             // an ErrorResponse of the gateway's own
 	owedDenied              // the same, with a ReadyForQuery behind it
+	owedAbort               // an error that the gateway asked the target for, in whose place it says a refusal
 )
 
 // entry is a place in the order of answers.
@@ -121,7 +124,14 @@ func (c *codec) push(e entry) {
 func (c *codec) pushLast(e entry) {
 	e.sync = c.sync
 	c.sync++
+	c.wrote = false
 	c.push(e)
+}
+
+// implicit reports whether what was executed since the last Sync may be in a transaction that the next Sync commits: a refusal among it must undo it,
+// as any other error does.
+func (c *codec) implicit() bool {
+	return c.wrote && (c.tx == 'I' || slices.ContainsFunc(c.queue[c.head:], func(e entry) bool { return e.kind == owedSync || e.kind == owedQuery }))
 }
 
 // front is the answer that comes next; nil when none is due.
@@ -207,6 +217,9 @@ func (c *codec) advance(a *session.Answers, at int) {
 func (c *codec) refuse(r *session.Requests, kind owed, d *weir.Denied) {
 	words := appendRefusal(nil, "ERROR", d)
 	switch {
+	case kind == owedRefusal && c.implicit():
+		r.Own([]byte(abort))
+		c.push(entry{kind: owedAbort, words: words})
 	case c.owes():
 		r.Own([]byte(flush)) // the client's own may be among what is dropped now
 		c.push(entry{kind: kind, words: words})
@@ -280,5 +293,8 @@ func (c *codec) statement(r *session.Requests, name string) (*statement, error) 
 	return st, nil
 }
 
-// flush is a Flush message.
-const flush = "H\x00\x00\x00\x04"
+// flush is a Flush message, and abort an Execute of a portal that is not there.
+const (
+	flush = "H\x00\x00\x00\x04"
+	abort = "E\x00\x00\x00\x1frefused by the gateway\x00\x00\x00\x00\x00"
+)

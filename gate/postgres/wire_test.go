@@ -66,12 +66,21 @@ func TestARefusalInAPipeline(t *testing.T) {
 	send(t, w.client, parse("", "select 1"), frame('B', bindUnnamed), frame('E', executeUnnamed),
 		parse("", "drop table x"), frame('B', bindUnnamed), frame('E', executeUnnamed), frame('S', ""))
 	// The columns of what is executed are not known, so the gateway asks for them itself.
-	if kinds, _ := types(t, w.target, 6); kinds != "PBDEHS" {
-		t.Fatalf("the target got %q", kinds)
+	// What was executed is to be undone, so it asks for an error, too.
+	kinds, last := "", ""
+	for range 6 {
+		if m := next(t, w.target); m[0] != 'S' {
+			last, kinds = m, kinds+m[:1]
+		} else {
+			kinds += "S"
+		}
 	}
-	send(t, w.target, frame('1', ""), frame('2', ""), frame('T', "\x00\x01"+column("password", 25, 0)), frame('D', cells("hunter2")), frame('C', "SELECT 1\x00"), frame('Z', "T"))
-	kinds, _ := types(t, w.client, 3)
-	if kinds != "12D" {
+	if kinds != "PBDEES" || last != abort {
+		t.Fatalf("the target got %q, and %q", kinds, last)
+	}
+	send(t, w.target, frame('1', ""), frame('2', ""), frame('T', "\x00\x01"+column("password", 25, 0)), frame('D', cells("hunter2")), frame('C', "INSERT 0 1\x00"),
+		frame('E', "SERROR\x00C34000\x00Mno portal\x00\x00"), frame('Z', "T"))
+	if kinds, _ := types(t, w.client, 3); kinds != "12D" {
 		t.Fatal(kinds)
 	}
 	kinds, refusal := types(t, w.client, 2)
@@ -428,6 +437,10 @@ func TestAPortalThatIsRunAgain(t *testing.T) {
 	}
 	effect.Store(weir.Approve)
 	send(t, w.client, frame('E', executeUnnamed), frame('S', ""))
+	if kinds, last := types(t, w.target, 1); kinds != "E" || last != abort {
+		t.Fatalf("the target got %q", last)
+	}
+	send(t, w.target, frame('E', "SERROR\x00C34000\x00Mno portal\x00\x00"))
 	if kinds, refusal := types(t, w.client, 1); kinds != "E" || !strings.Contains(refusal, "bind it anew") {
 		t.Fatalf("%q", refusal)
 	}

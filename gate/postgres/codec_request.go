@@ -100,10 +100,12 @@ func (c *codec) request(r *session.Requests, frame []byte) error {
 	case 'C':
 		return c.close(r, frame, body)
 	case 'S':
+		if err := c.copies(r); err != nil {
+			return err
+		}
 		c.discard = false
 		if c.copyIn != nil {
-			r.Control(frame) // the target overlooks it
-			return nil
+			return nil // the target would overlook it
 		}
 		c.pushLast(entry{kind: owedSync})
 		r.Control(frame)
@@ -120,6 +122,19 @@ func (c *codec) request(r *session.Requests, frame []byte) error {
 		return c.call(r, frame, body)
 	}
 	return errUnknown
+}
+
+// copies waits until it is sure whether the target takes rows of a COPY, which the client sends a Sync behind: if it does it overlooks that, unless it has
+// found a mistake already.
+func (c *codec) copies(r *session.Requests) error {
+	if !c.owes() || c.copyIn != nil {
+		return nil
+	}
+	if e := &c.queue[len(c.queue)-1]; e.kind != owedRows || !has(e.facts.sql, "COPY") || !takesRows(e.name) {
+		return nil
+	}
+	r.Own([]byte(flush))
+	return r.Wait(func() bool { return c.copyIn != nil || !c.owes() })
 }
 
 // ready waits until what a text means is sure.

@@ -23,7 +23,7 @@ func copyForms(text string) (forms []copyForm, ok bool) {
 		if n < 0 {
 			n = len(ws)
 		}
-		if options, with := copyOptions(ws[:n]); with {
+		if options, _, with := copyOptions(ws[:n]); with {
 			f, ok := formOf(options)
 			if !ok {
 				return nil, false
@@ -35,10 +35,16 @@ func copyForms(text string) (forms []copyForm, ok bool) {
 	return forms, true
 }
 
-// copyOptions returns what stands behind the STDIN or STDOUT of a COPY; with is false where the statement is none that has it.
-func copyOptions(ws []word) (options []word, with bool) {
+// takesRows reports whether a statement is a COPY whose rows the client sends.
+func takesRows(text string) bool {
+	_, from, with := copyOptions(words(text))
+	return from && with
+}
+
+// copyOptions returns what stands behind the STDIN or STDOUT of a COPY, and whether it is one FROM; with is false where the statement is none that has it.
+func copyOptions(ws []word) (options []word, from, with bool) {
 	if len(ws) == 0 || !ws[0].is("copy") {
-		return nil, false
+		return nil, false, false
 	}
 	depth := 0
 	for i := range len(ws) - 1 {
@@ -49,10 +55,10 @@ func copyOptions(ws []word) (options []word, with bool) {
 			depth--
 		}
 		if depth == 0 && (ws[i].is("to") || ws[i].is("from")) && (ws[i+1].is("stdin") || ws[i+1].is("stdout")) {
-			return ws[i+2:], true
+			return ws[i+2:], ws[i].is("from"), true
 		}
 	}
-	return nil, false
+	return nil, false, false
 }
 
 // formOf reads the options of a COPY, in the old syntax or in brackets.

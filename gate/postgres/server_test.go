@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"weir"
 	"weir/gate/gatetest"
@@ -20,6 +21,7 @@ import (
 const fixtures = `create table secrets (id int, value text, note text);
 insert into secrets values (1, 'plain-looking', 'n'), (2, 'other', 'has ` + canary + ` in it');
 create table big (id int, note text);
+create view shown as select 1 as id;
 create table logs (id int, payload bytea, doc jsonb, tags text[]);
 insert into logs values (1, convert_to('x ` + canary + ` y','UTF8'), '{"a":"` + canary + `","password":"hunter2"}', array['a','` + canary + `'])`
 
@@ -260,6 +262,39 @@ func copies(t *testing.T, d *door) {
 	}
 	if _, err := conn.PgConn().Exec(t.Context(), `copy (select 1) to stdout csv; copy (select 'a"b') to stdout; copy secrets to stdout`).ReadAll(); err != nil {
 		t.Error(err)
+	}
+	// By the extended protocol: of rows that are right, that are not, and that no row is read of.
+	for sql, want := range map[string]string{"copy big from stdin": "<nil>", "copy big (id) from stdin": "22P04", "copy shown from stdin": "42809"} {
+		f := conn.PgConn().Frontend()
+		f.Send(&pgproto3.Parse{Query: sql})
+		f.Send(&pgproto3.Bind{})
+		f.Send(&pgproto3.Execute{})
+		f.Send(&pgproto3.Sync{})
+		f.Send(&pgproto3.CopyData{Data: []byte("88\textended\n")})
+		f.Send(&pgproto3.CopyDone{})
+		f.Send(&pgproto3.Sync{})
+		f.Send(&pgproto3.Query{String: "select 'it goes on'"})
+		if err := f.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		got, last := "<nil>", false
+		for done := false; !done; {
+			m, err := f.Receive()
+			if err != nil {
+				t.Fatal(sql, err)
+			}
+			switch m := m.(type) {
+			case *pgproto3.ErrorResponse:
+				got = m.Code
+			case *pgproto3.DataRow:
+				last = true
+			case *pgproto3.ReadyForQuery:
+				done = last
+			}
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s", sql, got, want)
+		}
 	}
 	n, err := conn.CopyFrom(t.Context(), pgx.Identifier{"big"}, []string{"id", "note"}, pgx.CopyFromSlice(5000, func(i int) ([]any, error) {
 		return []any{i, fmt.Sprint("note ", i, " ", canary)}, nil

@@ -24,6 +24,8 @@ type codec struct {
 	statements map[string]*statement
 	portals    map[string]*portal
 	sync       uint64 // how many messages the client sent that ReadyForQuery answers
+	pushed     uint64 // entries
+	due        uint64 // of them, those whose answers the target was asked to send
 	wrote      bool   // something that writes was executed since the last Sync
 	naming     int    // entries that may change what statements are called
 	discard    bool   // the client's messages up to its Sync have been refused

@@ -114,6 +114,7 @@ func (c *codec) request(r *session.Requests, frame []byte) error {
 		if len(body) > 0 { // an error, after which the target skips what the gateway waits for
 			return errMalformed
 		}
+		c.due = c.pushed
 		r.Control(frame)
 		return nil
 	case 'd', 'c', 'f':
@@ -133,7 +134,7 @@ func (c *codec) copies(r *session.Requests) error {
 	if e := &c.queue[len(c.queue)-1]; e.kind != owedRows || !has(e.facts.sql, "COPY") || !takesRows(e.name) {
 		return nil
 	}
-	r.Own([]byte(flush))
+	c.flush(r)
 	return r.Wait(func() bool { return c.copyIn != nil || !c.owes() })
 }
 

@@ -346,7 +346,7 @@ func (k *copying) binaryCell(c *codec, a *session.Answers, dst []byte, i int, v 
 func (c *codec) copyData(r *session.Requests, frame, body []byte) error {
 	if c.copyIn == nil {
 		if c.owes() {
-			r.Own([]byte(flush))
+			c.flush(r)
 		}
 		if err := r.Wait(func() bool { return c.copyIn != nil || !c.owes() }); err != nil {
 			return err

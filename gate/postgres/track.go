@@ -39,6 +39,7 @@ type entry struct {
 	shape  *layout // of a simple query's rows
 	sync   uint64  // of Query and Sync: the part of the stream that it ends
 	epoch  int     // of Describe, in which it was asked for
+	number uint64  // in the order of all
 }
 
 // run is an exchange and how much of it is still under way.
@@ -117,6 +118,8 @@ func (c *codec) push(e entry) {
 		clear(c.queue[n:])
 		c.queue, c.head = c.queue[:n], 0
 	}
+	e.number = c.pushed
+	c.pushed++
 	c.queue = append(c.queue, e)
 }
 
@@ -126,6 +129,7 @@ func (c *codec) pushLast(e entry) {
 	c.sync++
 	c.wrote = false
 	c.push(e)
+	c.due = c.pushed
 }
 
 // implicit reports whether what was executed since the last Sync may be in a transaction that the next Sync commits: a refusal among it must undo it,
@@ -192,9 +196,9 @@ func (c *codec) follow(r *run) *run {
 	return r
 }
 
-// Owes reports whether an answer is due. While the target waits for the client's rows of a COPY it owes none: a client that goes then is
-// waited for no longer.
-func (c *codec) Owes() bool { return c.owes() && c.copyIn == nil }
+// Owes reports whether an answer is due. While the target waits for the client's rows of a COPY it owes none, and none to what the client has sent
+// neither a Sync nor a Flush behind: a client that goes then is waited for no longer.
+func (c *codec) Owes() bool { return c.owes() && c.queue[c.head].number < c.due && c.copyIn == nil }
 
 func (c *codec) owes() bool { return c.head < len(c.queue) }
 
@@ -220,9 +224,10 @@ func (c *codec) refuse(r *session.Requests, kind owed, d *weir.Denied) {
 	case kind == owedRefusal && c.implicit():
 		r.Own([]byte(abort))
 		c.push(entry{kind: owedAbort, words: words})
+		c.due = c.pushed
 	case c.owes():
-		r.Own([]byte(flush)) // the client's own may be among what is dropped now
 		c.push(entry{kind: kind, words: words})
+		c.flush(r) // the client's own may be among what is dropped now
 	case kind == owedDenied:
 		r.Reply(appendReady(words, c.tx))
 	default:
@@ -274,8 +279,14 @@ func (c *codec) settled(r *session.Requests) error {
 	if c.naming == 0 {
 		return nil
 	}
-	r.Own([]byte(flush))
+	c.flush(r)
 	return r.Wait(func() bool { return c.naming == 0 })
+}
+
+// flush asks for the answers to what was sent.
+func (c *codec) flush(r *session.Requests) {
+	r.Own([]byte(flush))
+	c.due = c.pushed
 }
 
 // statement finds a prepared statement once it is sure which one the name means.

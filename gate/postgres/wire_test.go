@@ -484,6 +484,19 @@ func TestAClientThatGoesEndsItsHold(t *testing.T) {
 	<-w.done
 }
 
+// TestAClientThatGoesWithoutASync is not waited for: the target does not answer what it has sent, and keeps its locks.
+func TestAClientThatGoesWithoutASync(t *testing.T) {
+	w := wire(t, &gatetest.Controls{})
+	send(t, w.client, parse("", "lock table t"), frame('B', bindUnnamed), frame('E', executeUnnamed))
+	types(t, w.target, 4)
+	_ = w.client.Close()
+	_ = w.target.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if got, err := io.ReadAll(w.target); err != nil || len(got) > 0 {
+		t.Fatalf("%v, and the target got %q", err, got)
+	}
+	<-w.done
+}
+
 // TestTheTargetGoesWhileAStatementIsHeld: nobody is asked to approve what cannot run, and the client does not wait.
 func TestTheTargetGoesWhileAStatementIsHeld(t *testing.T) {
 	over := make(chan struct{})

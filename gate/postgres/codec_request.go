@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -47,7 +48,7 @@ func (c *codec) Request(r *session.Requests, b []byte) (int, error) {
 			}
 			break
 		}
-		if err := c.request(r, b[at:at+n]); err != nil {
+		if err := c.request(r, b[at:at+n]); err != nil && !errors.Is(err, errSkipped) {
 			return at, err
 		}
 		at += n
@@ -177,9 +178,12 @@ func (c *codec) query(r *session.Requests, frame, body []byte) error {
 		return nil
 	}
 	cmd.Held = c.holding(r)
-	x, d := r.Ask(cmd)
+	x, d := c.ask(r, cmd)
 	if d != nil {
 		c.refuse(r, owedDenied, d)
+		return nil
+	}
+	if x == nil {
 		return nil
 	}
 	c.sent(text, f)
@@ -292,10 +296,13 @@ func (c *codec) bind(r *session.Requests, frame, body []byte) error {
 		return nil
 	}
 	cmd.Held = c.holding(r)
-	x, d := r.Ask(cmd)
+	x, d := c.ask(r, cmd)
 	if d != nil {
 		c.refuse(r, owedRefusal, d)
 		c.discard = true
+		return nil
+	}
+	if x == nil {
 		return nil
 	}
 	po.first.x = x
@@ -450,9 +457,12 @@ func (c *codec) call(r *session.Requests, frame, body []byte) error {
 	args := bytes.Clone(in.b)
 	cmd.Parameters = func() ([]byte, error) { return args, nil }
 	cmd.Held = c.holding(r)
-	x, d := r.Ask(cmd)
+	x, d := c.ask(r, cmd)
 	if d != nil {
 		c.refuse(r, owedDenied, d)
+		return nil
+	}
+	if x == nil {
 		return nil
 	}
 	c.sent("", f)

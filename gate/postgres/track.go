@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"errors"
 	"slices"
 
 	"weir"
@@ -280,7 +281,34 @@ func (c *codec) settled(r *session.Requests) error {
 		return nil
 	}
 	c.flush(r)
-	return r.Wait(func() bool { return c.naming == 0 })
+	return c.wait(r, func() bool { return c.naming == 0 })
+}
+
+// errSkipped says that the target skips a message, since something before it has failed while the gateway waited.
+var errSkipped = errors.New("skipped by the target")
+
+// wait lets answers pass until ready. The message at hand must not be forwarded after errSkipped.
+func (c *codec) wait(r *session.Requests, ready func() bool) error {
+	if err := r.Wait(ready); err != nil {
+		return err
+	}
+	if c.discard {
+		return errSkipped
+	}
+	return nil
+}
+
+// ask is Requests.Ask. Without an exchange and a refusal the target skips the message.
+func (c *codec) ask(r *session.Requests, cmd *weir.Command) (*session.Exchange, *weir.Denied) {
+	x, d := r.Ask(cmd)
+	if c.discard && x != nil {
+		x.End(errSkipped)
+		x = nil
+	}
+	if c.discard {
+		d = nil
+	}
+	return x, d
 }
 
 // flush asks for the answers to what was sent.
@@ -296,7 +324,7 @@ func (c *codec) statement(r *session.Requests, name string) (*statement, error) 
 	}
 	st := c.statements[name]
 	for st != nil && st.pending && st.sync != c.sync {
-		if err := r.Wait(func() bool { return !st.pending }); err != nil {
+		if err := c.wait(r, func() bool { return !st.pending }); err != nil {
 			return nil, err
 		}
 		st = c.statements[name]

@@ -497,6 +497,44 @@ func TestAClientThatGoesWithoutASync(t *testing.T) {
 	<-w.done
 }
 
+// TestWhatTheTargetSkips is not waited for: something failed before it in its pipeline while it waited, for an approval or for what its name means.
+func TestWhatTheTargetSkips(t *testing.T) {
+	named := "\x00s\x00\x00\x00\x00\x00\x00\x00"
+	for name, frames := range map[string][]string{
+		"a held statement":  {parse("s", "risky"), frame('B', named)},
+		"a statement named": {parse("d", "deallocate s"), frame('B', "\x00d\x00\x00\x00\x00\x00\x00\x00"), frame('E', executeUnnamed), parse("s", "select 1"), frame('B', named)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			release := make(chan struct{})
+			held := waits(release)
+			w := wire(t, &gatetest.Controls{OnHold: held, OnDecide: func(cmd *weir.Command) (weir.Verdict, error) {
+				if cmd.Text == "risky" {
+					return holdAll(cmd)
+				}
+				return weir.Verdict{Effect: weir.Allow}, nil
+			}})
+			send(t, w.client, append(frames, frame('E', executeUnnamed), frame('S', ""))...)
+			if m := next(t, w.target); m[0] != 'P' {
+				t.Fatalf("the target got %q", m)
+			}
+			go func() { _, _ = io.Copy(io.Discard, w.target) }()
+			if frames[0] == parse("s", "risky") {
+				next(t, w.client)
+			}
+			send(t, w.target, frame('E', "SERROR\x00C42601\x00Msyntax error\x00\x00"))
+			if kinds, _ := types(t, w.client, 1); kinds != "E" {
+				t.Fatal(kinds)
+			}
+			close(release)
+			time.Sleep(50 * time.Millisecond) // the Sync comes behind what it skips
+			send(t, w.target, frame('Z', "I"))
+			if kinds, last := types(t, w.client, 1); kinds != "Z" {
+				t.Fatalf("%q", last)
+			}
+		})
+	}
+}
+
 // TestTheTargetGoesWhileAStatementIsHeld: nobody is asked to approve what cannot run, and the client does not wait.
 func TestTheTargetGoesWhileAStatementIsHeld(t *testing.T) {
 	over := make(chan struct{})

@@ -1,0 +1,205 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"weir"
+	"weir/gate/gatetest"
+	"weir/rules/sql"
+)
+
+// plain is a password that looks like nothing: only where it comes from tells that it is one.
+const plain = "Marmalade"
+
+const attackFixtures = `create role app login;
+grant all on schema public to app;
+grant create on database postgres to app;
+create role boss login;
+set role app;
+create table users (id int primary key, name text, password text);
+insert into users values (1, 'ann', '` + plain + `');
+create table notes (id int, note text);
+insert into notes values (1, 'n');
+create table leak (id int, note text);
+create table parted (id int, note text) partition by range (id);
+create table parted_1 partition of parted for values from (0) to (10);
+reset role`
+
+// attacked is a door with the real grammar, and decisions as the catalogue's defaults are.
+type attacked struct {
+	*door
+	snapshot atomic.Pointer[sql.Snapshot]
+	last     atomic.Pointer[weir.Command]
+}
+
+func openAttack(t testing.TB, readOnly bool) *attacked {
+	a := &attacked{}
+	addr := startServer(t)
+	for _, text := range []string{attackFixtures, `alter database postgres set my.secret = '` + plain + `'`} {
+		if got := a.direct(t, addr, text); strings.Contains(got, "ERR") {
+			t.Fatal(got)
+		}
+	}
+	c := &gatetest.Controls{OnDecide: func(cmd *weir.Command) (weir.Verdict, error) {
+		a.last.Store(cmd)
+		if why := byDefault(cmd.SQL); why != "" {
+			return weir.Verdict{Effect: weir.Deny, Rule: why}, nil
+		}
+		return weir.Verdict{Effect: weir.Allow}, nil
+	}}
+	secret := func(relation, column string) bool { return column == "password" }
+	a.door = openDoor(t, addr, c, nil, func(o *CodecOptions) {
+		o.Snapshot, o.ReadOnly = a.snapshot.Load, readOnly
+		o.Secret = secret
+		o.Columns = func(relation, column string) (bool, bool) { return secret(relation, column), column == "query" }
+		o.SecretSetting = func(name string) bool { return strings.Contains(name, "secret") }
+	})
+	a.read = func(c *codec) grammar { return newGrammar(&c.o, func() []string { return searchPath(c.path) }) }
+	a.refresh(t)
+	return a
+}
+
+// byDefault is why the catalogue holds a statement.
+func byDefault(s *weir.SQL) string {
+	has := func(ops ...string) bool {
+		return slices.ContainsFunc(ops, func(op string) bool { return slices.Contains(s.Operations, op) })
+	}
+	switch {
+	case s.Unclear != "":
+		return "unclear: " + s.Unclear
+	case s.Dynamic:
+		return "dynamic"
+	case s.Files:
+		return "files"
+	case s.Program:
+		return "program"
+	case len(s.SecretOut) > 0:
+		return "secret out: " + strings.Join(s.SecretOut, " ")
+	case s.NoWhere:
+		return "no where"
+	case has("DROP", "TRUNCATE") && slices.ContainsFunc(s.Relations, func(r string) bool { return !strings.HasPrefix(r, "pg_temp") }):
+		return "drop"
+	case len(s.Roles) > 0 && has("CREATE", "ALTER", "DROP", "SET"):
+		return "roles"
+	case len(s.Settings) > 0 && has("ALTER"):
+		return "alter settings"
+	case slices.Equal(s.Settings, []string{"*"}) && has("SHOW"):
+		return "show all"
+	}
+	return ""
+}
+
+func (a *attacked) direct(t testing.TB, addr, text string) string {
+	t.Helper()
+	conn, err := pgconn.Connect(context.Background(), "postgres://postgres@"+addr+"/postgres")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	return said(conn.Exec(context.Background(), text).ReadAll())
+}
+
+// refresh reads the catalogue.
+func (a *attacked) refresh(t testing.TB) {
+	t.Helper()
+	read, err := readCatalog(context.Background(), func(ctx context.Context) (Querier, error) {
+		c, err := pgconn.Connect(ctx, "postgres://postgres@"+a.upstream+"/postgres")
+		return querier{c}, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.snapshot.Store(sql.NewSnapshot(*read))
+}
+
+func (a *attacked) client(t testing.TB) *pgconn.PgConn {
+	t.Helper()
+	conn, err := pgx.Connect(context.Background(), fmt.Sprintf("postgres://app@%s/postgres?sslmode=disable", a.addr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn.PgConn()
+}
+
+func said(rs []*pgconn.Result, err error) string {
+	var out strings.Builder
+	for _, r := range rs {
+		for _, row := range r.Rows {
+			for _, v := range row {
+				fmt.Fprintf(&out, "%s|", v)
+			}
+			out.WriteByte('\n')
+		}
+		out.WriteString(r.CommandTag.String() + "\n")
+	}
+	if err != nil {
+		out.WriteString("ERR " + err.Error())
+		if e, ok := err.(*pgconn.PgError); ok {
+			out.WriteString(" / " + e.Detail + " / " + e.Hint + " / " + e.Where)
+		}
+	}
+	return out.String()
+}
+
+// play says statements one after the other, each as a simple Query. "@new" begins another session, "@refresh" reads the catalogue.
+func (a *attacked) play(t testing.TB, steps ...string) string {
+	t.Helper()
+	conn := a.client(t)
+	var out strings.Builder
+	for _, step := range steps {
+		if text, ok := strings.CutPrefix(step, "@direct "); ok { // that nobody saw
+			fmt.Fprintf(&out, "! %s\n", a.direct(t, a.upstream, "set role app; "+text))
+			continue
+		}
+		switch step {
+		case "@new":
+			conn = a.client(t)
+			continue
+		case "@refresh":
+			a.refresh(t)
+			continue
+		}
+		got := said(conn.Exec(context.Background(), step).ReadAll())
+		fmt.Fprintf(&out, "> %.300s\n%s\n", step, got)
+	}
+	return out.String()
+}
+
+// TestAttacks says statements that together bring a protected column's value to light, unless they are masked or held.
+func TestAttacks(t *testing.T) {
+	a := openAttack(t, false)
+	for _, tt := range attackTable {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := a.play(t, tt.steps...); strings.Contains(got, plain) {
+				t.Errorf("%s\n%+v", got, a.last.Load().SQL)
+			}
+			for text := range strings.SplitSeq(attackCleanup, "\n") {
+				_ = a.direct(t, a.upstream, text)
+			}
+			a.refresh(t)
+		})
+	}
+}
+
+var attackTable = []struct {
+	name  string
+	steps []string
+}{
+	{"what is masked", []string{"select upper(password), password from users"}},
+}
+
+const attackCleanup = `do $$ declare r record; begin for r in select p.oid::regprocedure f from pg_proc p where pronamespace='public'::regnamespace and prokind = 'a' loop execute 'drop aggregate '||r.f||' cascade'; end loop; end $$
+do $$ declare r record; begin for r in select p.oid::regprocedure f from pg_proc p where pronamespace='public'::regnamespace loop execute 'drop routine if exists '||r.f||' cascade'; end loop; end $$
+do $$ declare r record; begin for r in select * from pg_rules where schemaname = 'public' loop execute format('drop rule %I on %I', r.rulename, r.tablename); end loop; end $$
+do $$ declare r record; begin for r in select viewname from pg_views where schemaname = 'public' loop execute format('drop view %I cascade', r.viewname); end loop; end $$
+truncate leak
+drop table if exists tmp1 cascade`

@@ -195,6 +195,10 @@ var attackTable = []struct {
 	steps []string
 }{
 	{"what is masked", []string{"select upper(password), password from users"}},
+	{"BEGIN ATOMIC as names", []string{
+		"create temp table t2 as select begin atomic from (select 1 as begin) q; do $$ declare p text; begin select password into p from users; execute 'insert into leak values (1, '|| quote_literal(p) || ')'; end $$",
+		"select note from leak",
+	}},
 }
 
 const attackCleanup = `do $$ declare r record; begin for r in select p.oid::regprocedure f from pg_proc p where pronamespace='public'::regnamespace and prokind = 'a' loop execute 'drop aggregate '||r.f||' cascade'; end loop; end $$

@@ -211,7 +211,8 @@ func (c *classifier) text(text string, nested int) {
 	s.finish()
 }
 
-// statementEnd returns where the statement that begins at lo ends: at a semicolon outside parentheses and BEGIN ATOMIC … END.
+// statementEnd returns where the statement that begins at lo ends: at a semicolon outside parentheses and BEGIN ATOMIC … END. Since "begin", "atomic"
+// and "case" may be names as well, a semicolon with nothing behind it that may stand in such a body ends the statement in any case.
 func statementEnd(toks []tok, lo int) int {
 	atomic, paren := 0, 0
 	for i := lo; i < len(toks); i++ {
@@ -220,7 +221,7 @@ func statementEnd(toks []tok, lo int) int {
 			paren++
 		case t.Kind == Mark && (t.word == ")" || t.word == "]"):
 			paren = max(0, paren-1)
-		case t.Kind == Mark && t.word == ";" && atomic == 0 && paren == 0:
+		case t.Kind == Mark && t.word == ";" && paren == 0 && (atomic == 0 || !inAtomic(toks, i+1)):
 			return i
 		case t.Kind != Word:
 		case t.word == "atomic" && i > lo && toks[i-1].Kind == Word && toks[i-1].word == "begin" && toks[lo].word == "create":
@@ -232,4 +233,18 @@ func statementEnd(toks []tok, lo int) int {
 		}
 	}
 	return len(toks)
+}
+
+// inAtomic tells whether what begins at i may stand in a body of BEGIN ATOMIC: it is a query or a write, or the body's end.
+func inAtomic(toks []tok, i int) bool {
+	if i >= len(toks) {
+		return false
+	}
+	switch t := &toks[i]; t.word {
+	case "select", "insert", "update", "delete", "merge", "with", "values", "table", "return", "end":
+		return t.Kind == Word
+	case "(", ";":
+		return t.Kind == Mark
+	}
+	return false
 }

@@ -217,4 +217,10 @@ var goldenTable = []struct{ text, want string }{
 	{"select 1)", "!clear"},
 	{"select \xff", "!clear"},
 	{"select 1 /* ; drop table users", "!clear"},
+	{"create temp table x as select begin atomic from (select 1 as begin) q; do $$ begin execute 'x'; end $$", "n:ii op:DO dynamic"},
+	{"create temp table x as select begin atomic from (select 1 as begin) q; copy users to program 'cat'", "n:ii op:COPY program"},
+	{"create temp table x as select begin atomic from (select 1 as begin) q; ; set role admin", "op:SET role:admin"},
+	{"create function f() returns int begin atomic select 1 as case; end; set standard_conforming_strings = off", "op:SET set:standard_conforming_strings"},
+	{"create function f() returns int begin atomic select 1 case; end; fetch all from cur", "op:FETCH col:app.tokens.token"},
+	{"create function f() returns int begin atomic select case when true then 1 end; delete from users; select 1; end; select 2", "n:ii op:DELETE"},
 }

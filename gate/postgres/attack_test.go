@@ -199,6 +199,7 @@ var attackTable = []struct {
 		"create temp table t2 as select begin atomic from (select 1 as begin) q; do $$ declare p text; begin select password into p from users; execute 'insert into leak values (1, '|| quote_literal(p) || ')'; end $$",
 		"select note from leak",
 	}},
+	{"a body with UESCAPE", []string{`create function pg_temp.f() returns setof text language sql as U&'select ''a'' --!000A union select password from users' uescape '!'`, "select pg_temp.f()"}},
 }
 
 const attackCleanup = `do $$ declare r record; begin for r in select p.oid::regprocedure f from pg_proc p where pronamespace='public'::regnamespace and prokind = 'a' loop execute 'drop aggregate '||r.f||' cascade'; end loop; end $$

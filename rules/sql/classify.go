@@ -151,13 +151,9 @@ func (c *classifier) decode(text string, toks []tok) {
 		if t.Kind != Unicode || t.Open {
 			continue
 		}
-		escape := byte('\\')
-		if i+2 < len(toks) && toks[i+1].word == "uescape" && toks[i+1].Kind == Word && toks[i+2].Kind >= String && toks[i+2].Kind <= Dollar {
-			if v, ok := literal(toks[i+2].Token, text, c.in.Conforming); ok && len(v) == 1 {
-				escape = v[0]
-			} else {
-				c.out.fail("a UESCAPE cannot be read")
-			}
+		escape, ok := c.escape(text, toks, i)
+		if !ok {
+			c.out.fail("a UESCAPE cannot be read")
 		}
 		raw := strings.TrimSuffix(t.word[3:], `"`)
 		name, ok := unicodeText(strings.ReplaceAll(raw, `""`, `"`), escape)
@@ -166,6 +162,18 @@ func (c *classifier) decode(text string, toks []tok) {
 		}
 		t.word = clip(name)
 	}
+}
+
+// escape returns what escapes characters in the U&"…" or U&'…' at i, minding UESCAPE. ok is false where that cannot be told.
+func (c *classifier) escape(text string, toks []tok, i int) (escape byte, ok bool) {
+	if i+2 >= len(toks) || toks[i+1].word != "uescape" || toks[i+1].Kind != Word || toks[i+2].Kind < String || toks[i+2].Kind > Dollar {
+		return '\\', true
+	}
+	v, ok := literal(toks[i+2].Token, text, c.in.Conforming, '\\')
+	if !ok || len(v) != 1 {
+		return '\\', false
+	}
+	return v[0], true
 }
 
 // text reads all statements of a text into c.out.

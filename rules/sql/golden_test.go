@@ -223,4 +223,9 @@ var goldenTable = []struct{ text, want string }{
 	{"create function f() returns int begin atomic select 1 as case; end; set standard_conforming_strings = off", "op:SET set:standard_conforming_strings"},
 	{"create function f() returns int begin atomic select 1 case; end; fetch all from cur", "op:FETCH col:app.tokens.token"},
 	{"create function f() returns int begin atomic select case when true then 1 end; delete from users; select 1; end; select 2", "n:ii op:DELETE"},
+	{`create function f() returns text language sql as U&'select 1 --!000A union select password from users' uescape '!'`, "col:public.users.password"},
+	{`do U&'begin !0064elete from users; end' uescape '!'`, "op:DELETE nowhere"},
+	{`set role U&'adm!0069n' uescape '!'`, "role:admin"},
+	{"select set_config('role', 'ad' || 'min', false)", "role:* !role:ad"},
+	{`select set_config('role', U&'adm!0069n' uescape '!', false)`, "role:*"},
 }

@@ -329,7 +329,7 @@ func (s *scan) setting(i int, name string) {
 	s.f.settings.add(value)
 	if name == "set_config" && assumes(value) {
 		role, ok := s.literal(i + 2)
-		if !ok {
+		if !ok || !s.isAny(i+3, ",", ")") {
 			role = "*"
 		}
 		s.f.roles.add(role)
@@ -373,7 +373,11 @@ func (s *scan) literal(i int) (string, bool) {
 	}
 	switch t := &s.toks[i]; t.Kind {
 	case String, Escaped, UString, Dollar:
-		return literal(t.Token, s.text, s.c.in.Conforming)
+		escape, ok := s.c.escape(s.text, s.toks, i)
+		if !ok {
+			return "", false
+		}
+		return literal(t.Token, s.text, s.c.in.Conforming, escape)
 	default:
 		return "", false
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"weir"
 	"weir/gate/gatetest"
@@ -208,3 +209,84 @@ do $$ declare r record; begin for r in select * from pg_rules where schemaname =
 do $$ declare r record; begin for r in select viewname from pg_views where schemaname = 'public' loop execute format('drop view %I cascade', r.viewname); end loop; end $$
 truncate leak
 drop table if exists tmp1 cascade`
+
+// pipeline sends messages at once and returns all that comes back, up to as many ReadyForQuery as there are syncs.
+func pipeline(t testing.TB, conn *pgconn.PgConn, syncs int, msgs ...pgproto3.FrontendMessage) string {
+	t.Helper()
+	for _, m := range msgs {
+		conn.Frontend().Send(m)
+	}
+	if err := conn.Frontend().Flush(); err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	for syncs > 0 {
+		m, err := conn.Frontend().Receive()
+		if err != nil {
+			return out.String() + "LOST " + err.Error()
+		}
+		switch m := m.(type) {
+		case *pgproto3.DataRow:
+			fmt.Fprintf(&out, "%s\n", m.Values)
+		case *pgproto3.ErrorResponse:
+			fmt.Fprintf(&out, "ERR %s %s %s\n", m.Code, m.Message, m.Detail)
+		case *pgproto3.ReadyForQuery:
+			syncs--
+		case *pgproto3.CommandComplete:
+			fmt.Fprintf(&out, "%s\n", m.CommandTag)
+		case *pgproto3.ParameterStatus:
+			fmt.Fprintf(&out, "%s=%s\n", m.Name, m.Value)
+		}
+	}
+	return out.String()
+}
+
+// TestAttacksOnSettings changes how the server reads strings, and sends what hides a column in one before the gateway hears of it.
+func TestAttacksOnSettings(t *testing.T) {
+	a := openAttack(t, false)
+	for _, set := range []string{
+		"set standard_conforming_strings = off",
+		"reset standard_conforming_strings; set standard_conforming_strings = off",
+		"set standard_conforming_strings = --\roff; set application_name to --\non",
+		"set standard_conforming_strings = on; set U&\"standard_conforming\\005fstrings\" = off",
+		"set standard_conforming_strings = on; select set_config(E'standard_conforming\\137strings', 'off', false)",
+		"update pg_settings set setting = 'off' where name = 'standard_conforming_strings'",
+		"create temp table t9 as select begin atomic from (select 1 as begin) q; set standard_conforming_strings = off",
+		"create function pg_temp.f9() returns text language sql set standard_conforming_strings = off as 'select 1'",
+	} {
+		conn := a.client(t)
+		got := pipeline(t, conn, 2, &pgproto3.Query{String: set}, &pgproto3.Query{String: `select '\'' || password from users --'`})
+		if strings.Contains(got, plain) || !strings.Contains(got, "ERR 42501") {
+			t.Errorf("%q\n%s", set, got)
+		}
+	}
+	for _, set := range []string{
+		"set client_encoding = 'utf8'; set standard_conforming_strings = on; select pg_catalog.set_config('search_path', '', false)", "set session names 'UTF8'",
+		"reset client_encoding; show client_encoding", "set local standard_conforming_strings to 'on' -- as it is", "select current_setting('client_encoding'); set work_mem = '5MB'",
+	} {
+		if got := a.play(t, set); strings.Contains(got, "ERR") {
+			t.Error(got)
+		}
+	}
+}
+
+func TestAttacksOnReadOnlyAccess(t *testing.T) {
+	a := openAttack(t, true)
+	for _, set := range []string{
+		"set default_transaction_read_only = off",
+		"reset default_transaction_read_only; set default_transaction_read_only = off",
+		"set default_transaction_read_only = on; set U&\"default_transaction_read_onl\\0079\" = off",
+		"begin --\rread write\n",
+		"begin; set transaction_read_only to default",
+		"begin; reset transaction_read_only",
+		"begin; set transaction --\rread write\n",
+		"update pg_settings set setting = 'off' where name = 'default_transaction_read_only'",
+		"explain select begin atomic from (select 1 as begin) q; set default_transaction_read_only = off",
+	} {
+		got := a.play(t, "set default_transaction_read_only = on", set, "insert into leak values (7, 'w')", "commit")
+		if n := a.direct(t, a.upstream, "select count(*) from leak"); !strings.HasPrefix(n, "0|") {
+			t.Errorf("%q\n%s", set, got)
+		}
+		a.direct(t, a.upstream, "truncate leak")
+	}
+}

@@ -165,12 +165,7 @@ func (c *codec) factsOf(text string) *facts {
 }
 
 func (c *codec) classify(text string, picks pick) *facts {
-	f := &facts{sql: c.read.classify(text, func(name string) *weir.SQL {
-		if st := c.statements[name]; st != nil {
-			return sql.Inner(c.current(st).sql)
-		}
-		return nil
-	})}
+	f := &facts{sql: c.read.classify(text, c.prepared)}
 	if f.sql == nil {
 		f.sql = &weir.SQL{Unclear: "the classifier said nothing"}
 	}
@@ -199,6 +194,14 @@ func (c *codec) classify(text string, picks pick) *facts {
 	f.opens = f.names || f.sql.Dynamic || f.sql.Unclear != "" || has(f.sql, "DECLARE", "CLOSE", "DO", "CALL", "EXECUTE") ||
 		slices.ContainsFunc(f.sql.Functions, func(fn string) bool { return !strings.HasPrefix(fn, "pg_catalog.") })
 	return f
+}
+
+// prepared is what a prepared statement of the session does; nil when there is none.
+func (c *codec) prepared(name string) *weir.SQL {
+	if st := c.statements[name]; st != nil {
+		return sql.Inner(c.current(st).sql)
+	}
+	return nil
 }
 
 // isQuiet reports that statements of this form only read: whatever their literals are, nothing that the session has is another afterwards.

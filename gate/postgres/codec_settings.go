@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"weir"
+	"weir/rules/sql"
 )
 
 // unfit is why statements are refused whatever the policy says: they would change how the gateway reads, or what a reader may do.
@@ -21,25 +22,19 @@ func (c *codec) unfit(text string, f *facts) *weir.Denied {
 			return &weir.Denied{Kind: weir.DeniedContent, Rule: "copy-options", Reason: "the options of COPY cannot be read", Hint: "spell them plainly"}
 		}
 	}
-	changes := has(s, "SET", "RESET", "ALTER", "DO", "CALL", "EXECUTE", "DISCARD") || slices.ContainsFunc(s.Functions, func(f string) bool {
-		return strings.HasSuffix(f, "set_config")
-	})
-	if changes {
-		for _, guarded := range guardedTable {
-			if slices.Contains(s.Settings, guarded.name) && !settingFits(text, guarded.name, guarded.values) {
-				return settingDenied(guarded.name)
+	if setsSettings(s) {
+		for i := range guardedTable {
+			g := &guardedTable[i]
+			if (c.o.ReadOnly || !g.reader) && slices.Contains(s.Settings, g.name) && !c.settingFits(text, g) {
+				if g.reader {
+					return readOnlyDenied()
+				}
+				return settingDenied(g.name)
 			}
 		}
 	}
 	if !c.o.ReadOnly {
 		return nil
-	}
-	if changes {
-		for _, name := range readOnlyNames {
-			if slices.Contains(s.Settings, name) && !settingFits(text, name, onNames) {
-				return readOnlyDenied()
-			}
-		}
 	}
 	ws := words(text)
 	for i := range len(ws) - 1 {
@@ -50,44 +45,77 @@ func (c *codec) unfit(text string, f *facts) *weir.Denied {
 	return nil
 }
 
-// guardedTable are those that change how statements are read, and the values that do not.
-var guardedTable = []struct {
-	name   string
-	values []string
-}{
-	{"client_encoding", []string{"utf8", "utf-8", "unicode", "sql_ascii", "default"}},
-	{"standard_conforming_strings", onNames},
+// setsSettings reports whether statements that speak of a setting may set it.
+func setsSettings(s *weir.SQL) bool {
+	return has(s, "SET", "RESET", "ALTER", "CREATE", "DO", "CALL", "EXECUTE", "DISCARD") || slices.ContainsFunc(s.Functions, func(f string) bool {
+		return strings.HasSuffix(f, "set_config")
+	})
 }
 
-var (
-	onNames       = []string{"on", "true", "yes", "1", "t", "default"}
-	readOnlyNames = []string{"default_transaction_read_only", "transaction_read_only"}
-)
+// guarded is a setting that changes how statements are read or, for a reader, what may be written.
+type guarded struct {
+	name   string
+	values []string // those that do not
+	reset  bool     // resetting it does not, either
+	reader bool
+}
 
-// settingFits reports whether every place of text that names the setting gives it one of values.
-func settingFits(text, name string, values []string) bool {
-	ws := words(text)
-	seen := false
-	for i := range ws {
-		names := name == "client_encoding" && ws[i].is("names") && i > 0 && (ws[i-1].is("set") || ws[i-1].is("session") || ws[i-1].is("local"))
-		if id, ok := ws[i].identifier(); ok && strings.EqualFold(id, name) || names {
-			seen = true
-			at := i + 1
-			if !names && at < len(ws) && (ws[at].kind == '=' || ws[at].is("to")) {
-				at++
-			}
-			if i > 0 && ws[i-1].is("show") {
-				continue
-			}
-			if at >= len(ws) || !slices.Contains(values, strings.ToLower(ws[at].text)) {
-				return i > 0 && ws[i-1].is("reset")
-			}
-		}
-		if ws[i].kind == '\'' && strings.Contains(strings.ToLower(ws[i].text), name) {
-			return false // set_config, DO: too clever to be told
+var guardedTable = []guarded{
+	{"client_encoding", []string{"utf8", "utf-8", "unicode", "sql_ascii"}, true, false},
+	{"standard_conforming_strings", onNames, true, false},
+	{"default_transaction_read_only", onNames, true, true}, // the target was told at the start
+	{"transaction_read_only", onNames, false, true},
+}
+
+var onNames = []string{"on", "true", "yes", "1", "t"}
+
+// settingFits reports whether each statement of text that may change the setting is a plain SET or RESET of it to what it may be.
+func (c *codec) settingFits(text string, g *guarded) bool {
+	statements := sql.Split(text, true)
+	if len(statements) == 1 {
+		return g.plain(words(statements[0]))
+	}
+	for _, one := range statements {
+		s := c.read.classify(one, c.prepared)
+		if slices.Contains(s.Settings, g.name) && setsSettings(s) && !g.plain(words(one)) {
+			return false
 		}
 	}
-	return seen
+	return true
+}
+
+// plain reads SET name TO value, SET NAMES value and RESET name, of one statement.
+func (g *guarded) plain(ws []word) bool {
+	if len(ws) < 2 {
+		return false
+	}
+	if ws[0].is("reset") {
+		return g.reset && len(ws) == 2 && g.is(ws[1])
+	}
+	if !ws[0].is("set") {
+		return false
+	}
+	ws = ws[1:]
+	if ws[0].is("session") || ws[0].is("local") {
+		ws = ws[1:]
+	}
+	switch {
+	case len(ws) == 2 && ws[0].is("names") && g.name == "client_encoding":
+	case len(ws) == 3 && g.is(ws[0]) && (ws[1].kind == '=' || ws[1].is("to")):
+		ws = ws[1:]
+	default:
+		return false
+	}
+	switch value := ws[1]; value.kind {
+	case 'w', '\'', '"':
+		return slices.Contains(g.values, strings.ToLower(value.text)) || g.reset && value.is("default")
+	}
+	return false
+}
+
+func (g *guarded) is(w word) bool {
+	id, ok := w.identifier()
+	return ok && strings.EqualFold(id, g.name)
 }
 
 func settingDenied(name string) *weir.Denied {

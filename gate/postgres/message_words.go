@@ -21,7 +21,7 @@ func words(s string) []word {
 		case c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v':
 			i++
 		case strings.HasPrefix(s[i:], "--"):
-			if n := strings.IndexByte(s[i:], '\n'); n >= 0 {
+			if n := strings.IndexAny(s[i:], "\r\n"); n >= 0 {
 				i += n
 			} else {
 				i = len(s)

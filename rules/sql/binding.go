@@ -30,6 +30,21 @@ func Bindings(text string, in Input) []Binding {
 	return out
 }
 
+// Split cuts a text into its statements, without the semicolons between them. Those of a text that cannot be read are unclear to Classify.
+func Split(text string, conforming bool) []string {
+	c := &classifier{in: Input{Conforming: conforming}, out: &facts{}}
+	toks := c.tokens(text)
+	var out []string
+	for lo := 0; lo < len(toks); {
+		hi := statementEnd(toks, lo)
+		if hi > lo {
+			out = append(out, text[toks[lo].Start:toks[hi-1].End])
+		}
+		lo = hi + 1
+	}
+	return out
+}
+
 func (s *scan) bindings(out []Binding, lo, hi int) []Binding {
 	if lo >= hi {
 		return out

@@ -184,6 +184,11 @@ func (f *facts) reach(s *Snapshot, st step, push func(step)) *facts {
 		}
 		return st.fn.body.read(s)
 	case st.write:
+		if st.rel.full == "pg_catalog.pg_settings" { // its rule calls set_config
+			f.functions.add("pg_catalog.set_config")
+			f.settings.add("*")
+			f.dynamic = true
+		}
 		for _, full := range st.rel.triggers {
 			schema, name, _ := strings.Cut(full, ".")
 			found := s.routines(nil, schema, name, false)

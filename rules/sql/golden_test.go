@@ -228,4 +228,5 @@ var goldenTable = []struct{ text, want string }{
 	{`set role U&'adm!0069n' uescape '!'`, "role:admin"},
 	{"select set_config('role', 'ad' || 'min', false)", "role:* !role:ad"},
 	{`select set_config('role', U&'adm!0069n' uescape '!', false)`, "role:*"},
+	{"update pg_settings set setting = 'off' where name = 'x'", "op:UPDATE fn:pg_catalog.set_config set:* dynamic !ro"},
 }

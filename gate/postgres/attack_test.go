@@ -191,6 +191,9 @@ func TestAttacks(t *testing.T) {
 	}
 }
 
+// long63 is a name as long as the server keeps it.
+var long63 = strings.Repeat("p", 63)
+
 var attackTable = []struct {
 	name  string
 	steps []string
@@ -201,6 +204,19 @@ var attackTable = []struct {
 		"select note from leak",
 	}},
 	{"a body with UESCAPE", []string{`create function pg_temp.f() returns setof text language sql as U&'select ''a'' --!000A union select password from users' uescape '!'`, "select pg_temp.f()"}},
+	{"a statement called transaction", []string{"prepare transaction as select password || '' from users", "execute transaction"}},
+	{"a column called prepare", []string{"prepare zz as select prepare p1 from (select 1 as prepare) q", "prepare p1 as select password || '' from users", "execute p1"}},
+	{"a statement's name with escapes", []string{"prepare p1 as select 1", `deallocate U&"p\0031"`, `prepare U&"p\0031" as select password || '' from users`, "execute p1"}},
+	{"a statement's name that is cut", []string{
+		"prepare " + long63 + " as select 1", "deallocate " + long63 + "q", "prepare " + long63 + "q as select password || '' from users", "execute " + long63,
+	}},
+	{"a statement's name in another case", []string{"prepare É as select 1", `prepare "é" as select password || '' from users`, "execute é"}},
+	{"a statement's name in a comment", []string{"prepare p1 as select 1", "deallocate --\r p1 --\n", "prepare --\r p1 --\n as select password || '' from users", "execute p1"}},
+	{"a statement's name taken twice", []string{"prepare p1 as select password || '' from users", "prepare zz as select 1; prepare p1 as select 2", "execute p1"}},
+	{"a statement prepared in a function", []string{
+		"create function pg_temp.f() returns void language plpgsql as $$ begin deallocate p1; prepare p1 as select password || '' from users; end $$",
+		"prepare p1 as select 1", "select pg_temp.f()", "execute p1",
+	}},
 }
 
 const attackCleanup = `do $$ declare r record; begin for r in select p.oid::regprocedure f from pg_proc p where pronamespace='public'::regnamespace and prokind = 'a' loop execute 'drop aggregate '||r.f||' cascade'; end loop; end $$
@@ -288,5 +304,22 @@ func TestAttacksOnReadOnlyAccess(t *testing.T) {
 			t.Errorf("%q\n%s", set, got)
 		}
 		a.direct(t, a.upstream, "truncate leak")
+	}
+}
+
+// TestAttacksOnNames prepares what executes a prepared statement, and gives its name to another one.
+func TestAttacksOnNames(t *testing.T) {
+	a := openAttack(t, false)
+	conn := a.client(t)
+	run := []pgproto3.FrontendMessage{&pgproto3.Bind{PreparedStatement: "e1"}, &pgproto3.Execute{}, &pgproto3.Sync{}}
+	got := pipeline(t, conn, 1, &pgproto3.Query{String: "prepare p1 as select 'x'::text as a"})
+	got += pipeline(t, conn, 1, append([]pgproto3.FrontendMessage{&pgproto3.Parse{Name: "e1", Query: "execute p1"}}, run...)...)
+	got += pipeline(t, conn, 2, &pgproto3.Query{String: "deallocate p1"}, &pgproto3.Query{String: "prepare p1 as select password || '' as a from users"})
+	if got += pipeline(t, conn, 1, run...); strings.Contains(got, plain) || !strings.Contains(got, "[masked") {
+		t.Error(got)
+	}
+	got = pipeline(t, conn, 1, &pgproto3.Parse{Name: "e2", Query: "execute e3"}, &pgproto3.Parse{Name: "e3", Query: "execute e2"}, &pgproto3.Bind{PreparedStatement: "e2"}, &pgproto3.Execute{}, &pgproto3.Sync{})
+	if !strings.Contains(got, "ERR") {
+		t.Error(got)
 	}
 }

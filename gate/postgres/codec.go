@@ -237,9 +237,10 @@ func (c *codec) settingHolds(name string) bool {
 // current brings a statement's facts up to date.
 func (c *codec) current(st *statement) *facts {
 	c.fresh()
-	if st.epoch != c.epoch {
-		st.epoch = c.epoch // first, since it may execute itself
+	if (st.epoch != c.epoch || st.facts.looks) && !st.finding { // it may execute itself
+		st.finding, st.epoch = true, c.epoch
 		st.facts = c.factsOf(st.text)
+		st.finding = false
 	}
 	return st.facts
 }

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"strings"
 
 	"weir"
 	"weir/gate/session"
+	"weir/rules/sql"
 )
 
 var (
@@ -234,36 +236,33 @@ func plainTag(tag []byte) bool {
 	return true
 }
 
-// tagged follows what a finished statement did to names.
+// tagged follows what a finished statement did to names. Statements end in order, so each is the next of its kind in the text.
 func (c *codec) tagged(e *entry, tag string) {
 	if !e.names {
 		return
 	}
-	switch tag {
-	case "DEALLOCATE ALL", "DISCARD ALL":
+	if !e.bindings.read {
+		e.bindings.read, e.bindings.next = true, sql.Bindings(e.name, sql.Input{Conforming: true})
+		e.bindings.hidden = !slices.ContainsFunc(e.bindings.next, func(b sql.Binding) bool {
+			return b.Verb == "PREPARE" || b.Verb == "DEALLOCATE" || b.Verb == "DISCARD"
+		})
+	}
+	switch {
+	case tag == "DEALLOCATE ALL", tag == "DISCARD ALL", e.bindings.hidden: // a function did it
 		clear(c.statements)
-	case "DEALLOCATE":
-		ws := words(e.name)
-		for i := range ws {
-			if ws[i].is("deallocate") && i+1 < len(ws) {
-				if ws[i+1].is("prepare") && i+2 < len(ws) {
-					i++
-				}
-				if name, ok := ws[i+1].identifier(); ok {
-					delete(c.statements, name)
-				}
-			}
-		}
-	case "PREPARE":
-		ws := words(e.name)
-		for i := range ws {
-			if !ws[i].is("prepare") || i+1 >= len(ws) {
+	case tag == "DEALLOCATE", tag == "PREPARE":
+		for i := range e.bindings.next {
+			b := &e.bindings.next[i]
+			if b.Verb != tag || b.Name == "" {
 				continue
 			}
-			if name, ok := ws[i+1].identifier(); ok && c.statements[name] == nil {
-				c.statements[name] = &statement{name: name, text: e.name, facts: e.facts}
+			e.bindings.next = e.bindings.next[i+1:]
+			if delete(c.statements, b.Name); tag == "PREPARE" {
+				c.statements[b.Name] = &statement{name: b.Name, text: e.name, facts: e.facts}
 			}
+			return
 		}
+		clear(c.statements)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"weir"
 	"weir/gate/session"
+	"weir/rules/sql"
 )
 
 // owed is what the target, or the gateway, owes the client.
@@ -41,6 +42,11 @@ type entry struct {
 	sync   uint64  // of Query and Sync: the part of the stream that it ends
 	epoch  int     // of Describe, in which it was asked for
 	number uint64  // in the order of all
+
+	bindings struct { // what the text does to names, from the statement on that has not ended
+		read, hidden bool // hidden: nothing, so that only a function can have done it
+		next         []sql.Binding
+	}
 }
 
 // run is an exchange and how much of it is still under way.
@@ -77,6 +83,7 @@ type statement struct {
 	params  []string // names of the parameters, "" where nothing tells
 	named   bool     // params was filled
 	pending bool     // the target has not agreed to it yet
+	finding bool     // facts are being found out
 	sync    uint64   // in which part of the stream it was made
 	old     *statement
 	desc    []byte // the body of its RowDescription; nil when it was not seen

@@ -53,6 +53,9 @@ func (s *scan) bindings(out []Binding, lo, hi int) []Binding {
 	i := lo + 1
 	switch w {
 	case "prepare", "declare", "deallocate", "close":
+		if w == "prepare" && s.transaction(lo) {
+			return out
+		}
 		if w == "deallocate" && s.is(i, "prepare") && i+1 < hi {
 			i++
 		}

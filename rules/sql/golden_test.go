@@ -229,4 +229,6 @@ var goldenTable = []struct{ text, want string }{
 	{"select set_config('role', 'ad' || 'min', false)", "role:* !role:ad"},
 	{`select set_config('role', U&'adm!0069n' uescape '!', false)`, "role:*"},
 	{"update pg_settings set setting = 'off' where name = 'x'", "op:UPDATE fn:pg_catalog.set_config set:* dynamic !ro"},
+	{"prepare transaction as select password from users; execute transaction", "op:SELECT op:EXECUTE col:public.users.password clear"},
+	{"do $$ begin deallocate p1; prepare p1 as select password from users; end $$", "op:PREPARE op:DEALLOCATE col:public.users.password !clear"},
 }

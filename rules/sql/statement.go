@@ -130,7 +130,7 @@ func (s *scan) explain(lo, hi int) {
 // define reads PREPARE and DECLARE, and the statement in it.
 func (s *scan) define(w string, lo, hi int) {
 	s.f.operations.add(w)
-	if w == "prepare" && s.is(lo+1, "transaction") {
+	if w == "prepare" && s.transaction(lo) {
 		s.f.changes = true
 		return
 	}
@@ -157,6 +157,11 @@ func (s *scan) define(w string, lo, hi int) {
 		return
 	}
 	s.statement(i+1, hi)
+}
+
+// transaction tells whether the PREPARE at i is of a transaction, not of a statement that is called so.
+func (s *scan) transaction(i int) bool {
+	return s.is(i+1, "transaction") && i+2 < len(s.toks) && s.toks[i+2].Kind >= String && s.toks[i+2].Kind <= Dollar
 }
 
 // execute acts on EXECUTE at i: of a prepared statement, or in a body of text that is made there.
@@ -216,7 +221,13 @@ func (s *scan) boundary(i int) bool {
 func (s *scan) inner(i int) int {
 	w := s.toks[i].word
 	switch w {
-	case "begin", "end", "declare", "fetch", "move", "close", "execute", "start", "savepoint", "with", "explain", "prepare", "deallocate", "show", "release", "abort":
+	case "begin", "end", "declare", "fetch", "move", "close", "execute", "start", "savepoint", "with", "explain", "show", "release", "abort":
+		return i
+	case "prepare", "deallocate":
+		if s.isName(i + 1) {
+			s.f.operations.add(w)
+			s.f.fail("a function changes what prepared statements are called")
+		}
 		return i
 	case "perform":
 		s.verb("select")

@@ -217,6 +217,9 @@ var attackTable = []struct {
 		"create function pg_temp.f() returns void language plpgsql as $$ begin deallocate p1; prepare p1 as select password || '' from users; end $$",
 		"prepare p1 as select 1", "select pg_temp.f()", "execute p1",
 	}},
+	{"a function with a row behind a column's name", []string{"create temp table z (concat int)", "with q as (select 1 from z) select u.concat from users u"}},
+	{"a setting behind a dot", []string{"select ('my.secret'::text).current_setting"}},
+	{"a setting behind a dot and a column's name", []string{"create temp table z (current_setting int)", "with q as (select current_setting from z) select ('my.secret'::text).current_setting"}},
 }
 
 const attackCleanup = `do $$ declare r record; begin for r in select p.oid::regprocedure f from pg_proc p where pronamespace='public'::regnamespace and prokind = 'a' loop execute 'drop aggregate '||r.f||' cascade'; end loop; end $$

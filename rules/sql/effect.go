@@ -30,6 +30,12 @@ gist_page_items pgstattuple pg_background_launch pg_logical_slot_get_changes pg_
 pg_logical_slot_get_binary_changes pg_logical_slot_peek_binary_changes lo_get loread plv8_execute exec execute_sql run_command_on_workers
 run_command_on_shards run_command_on_placements schedule schedule_in_database lookup_rowtype exec_sql`)
 
+// rowTable holds functions of pg_catalog that take a whole row, so that u.concat may be one as well as a column.
+var rowTable = set(`any_out any_value anycompatible_out anycompatiblenonarray_out anyelement_out anynonarray_out array_agg concat count cume_dist dense_rank
+first_value hash_record json_agg json_agg_strict json_build_array json_build_object jsonb_agg jsonb_agg_strict jsonb_build_array jsonb_build_object lag last_value
+lead max min mode num_nonnulls num_nulls percent_rank pg_column_compression pg_column_size pg_typeof quote_literal quote_nullable rank record_out record_send
+row_to_json to_json to_jsonb`)
+
 // settingsTable holds relations and functions that tell every setting.
 var settingsTable = set(`pg_settings pg_file_settings pg_show_all_settings pg_show_all_file_settings`)
 

@@ -231,4 +231,7 @@ var goldenTable = []struct{ text, want string }{
 	{"update pg_settings set setting = 'off' where name = 'x'", "op:UPDATE fn:pg_catalog.set_config set:* dynamic !ro"},
 	{"prepare transaction as select password from users; execute transaction", "op:SELECT op:EXECUTE col:public.users.password clear"},
 	{"do $$ begin deallocate p1; prepare p1 as select password from users; end $$", "op:PREPARE op:DEALLOCATE col:public.users.password !clear"},
+	{"with q as (select concat from (select 1 concat) z) select u.concat from users u", "fn:pg_catalog.concat col:public.users.password"},
+	{"select ('archive_command'::text).current_setting", "set:* dynamic fn:pg_catalog.current_setting"},
+	{"with q as (select name from users) select ('/etc/passwd'::text).pg_read_file from q", "files"},
 }

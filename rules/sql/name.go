@@ -1,6 +1,7 @@
 package sql
 
 import (
+	"slices"
 	"strings"
 
 	"weir"
@@ -43,7 +44,7 @@ func (s *scan) chain(i int) int {
 		return end + 3
 	default:
 		if end > i {
-			s.field(last, false)
+			s.field(schema, last, false)
 		}
 		s.mention(last)
 		s.bare(last)
@@ -201,26 +202,54 @@ func (s *scan) alias(i int) int {
 	return i + 1
 }
 
-// field notes that a name stands behind a dot, where it may call a function with the row before it.
-func (s *scan) field(name string, call bool) {
-	for _, fn := range s.c.in.Snapshot.functions[name] {
-		if fn.schema == "pg_catalog" && !call && s.isColumn(name) {
-			continue
+// field notes that a name stands behind a dot, where it may call a function with what is before it: the row of a name, or, where of is "", any value.
+func (s *scan) field(of, name string, call bool) {
+	found := s.c.in.Snapshot.functions[name]
+	if len(found) == 0 {
+		return
+	}
+	for _, fn := range found {
+		switch {
+		case fn.schema != "pg_catalog" || call || of == "":
+			s.f.call(fn)
+			s.star = true
+		case in(rowTable, name):
+			if s.fields == nil {
+				s.fields = map[[2]string]struct{}{}
+			}
+			s.fields[[2]string{of, name}] = struct{}{}
+		case !s.isColumn(name):
+			s.f.call(fn)
+			s.star = true
 		}
-		s.f.call(fn)
-		s.star = true
+	}
+	if (name == "current_setting" || name == "set_config") && of == "" {
+		s.f.settings.add("*")
+		s.f.dynamic = true
 	}
 }
 
 func (s *scan) isColumn(name string) bool {
 	for r := range s.f.rels {
-		for _, c := range r.columns {
-			if c == name {
-				return true
-			}
+		if slices.Contains(r.columns, name) {
+			return true
 		}
 	}
 	return false
+}
+
+// rowCalls acts on the fields that may call functions with whole rows, now that it is known which relations their names stand for.
+func (s *scan) rowCalls() {
+	for f := range s.fields {
+		rels := s.placed[f[0]]
+		if len(rels) > 0 && !slices.ContainsFunc(rels, func(r *relation) bool { return !slices.Contains(r.columns, f[1]) }) {
+			continue
+		}
+		for _, fn := range s.c.in.Snapshot.functions[f[1]] {
+			s.f.call(fn)
+		}
+		s.star = true
+	}
 }
 
 // bare acts on names that are not called and yet say what is run: functions in definitions.
@@ -385,6 +414,7 @@ func (s *scan) literal(i int) (string, bool) {
 
 // finish works out the columns.
 func (s *scan) finish() {
+	s.rowCalls()
 	for m := range s.mentions {
 		name := strings.TrimPrefix(m, "*")
 		rels, ok := s.placed[name]

@@ -16,6 +16,7 @@ type scan struct {
 	star     bool                   // all columns of all relations may be meant
 	placed   map[string][]*relation // names that may stand for whole rows, and of which relations; none means of all
 	mentions names                  // names that stand in expressions
+	fields   map[[2]string]struct{} // names, and what is behind their dots, that may call functions with rows
 	labels   names                  // words that are only labels of result columns, so far
 	whole    map[*relation]struct{} // relations of which all columns are meant
 }
@@ -155,7 +156,7 @@ func (s *scan) mark(i, base int) int {
 		if s.isWord(i + 1) {
 			s.cite(s.toks[i+1].word)
 			s.touch("?", s.toks[i+1].word)
-			s.field(s.toks[i+1].word, s.is(i+2, "("))
+			s.field("", s.toks[i+1].word, s.is(i+2, "("))
 			return i + 2
 		}
 		if s.is(i+1, "*") {

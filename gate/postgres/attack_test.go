@@ -220,6 +220,10 @@ var attackTable = []struct {
 	{"a function with a row behind a column's name", []string{"create temp table z (concat int)", "with q as (select 1 from z) select u.concat from users u"}},
 	{"a setting behind a dot", []string{"select ('my.secret'::text).current_setting"}},
 	{"a setting behind a dot and a column's name", []string{"create temp table z (current_setting int)", "with q as (select current_setting from z) select ('my.secret'::text).current_setting"}},
+	{"the row of an UPDATE by its alias", []string{"update users x set id = id where id = 1 returning x"}},
+	{"the row of an UPDATE by AS", []string{"update users as x set id = id where id = 1 returning x::text"}},
+	{"the row of an INSERT by its alias", []string{"insert into users as x (id) values (1) on conflict (id) do update set id = excluded.id returning x"}},
+	{"the row of a rule", []string{"create rule r as on update to users do also insert into leak (note) values (old::text)", "update users set id = id where id = 1", "select note from leak"}},
 }
 
 const attackCleanup = `do $$ declare r record; begin for r in select p.oid::regprocedure f from pg_proc p where pronamespace='public'::regnamespace and prokind = 'a' loop execute 'drop aggregate '||r.f||' cascade'; end loop; end $$

@@ -234,4 +234,13 @@ var goldenTable = []struct{ text, want string }{
 	{"with q as (select concat from (select 1 concat) z) select u.concat from users u", "fn:pg_catalog.concat col:public.users.password"},
 	{"select ('archive_command'::text).current_setting", "set:* dynamic fn:pg_catalog.current_setting"},
 	{"with q as (select name from users) select ('/etc/passwd'::text).pg_read_file from q", "files"},
+	{"update users x set id = id where id = 1 returning x", "col:public.users.password"},
+	{"update only users as x set id = id where id = 1 returning x::text", "col:public.users.password"},
+	{"update users set id = id where id = 1 returning old", "col:public.users.password"},
+	{"insert into users as x (id) values (1) on conflict (id) do update set id = excluded.id returning x", "col:public.users.password clear"},
+	{"insert into users as x (id, name) select 1, 'a' returning id", "!col:public.users.password clear"},
+	{"merge into users x using orders o on o.id = x.id when matched then update set name = x::text", "col:public.users.password"},
+	{"update users x set name = 'a' where x.id = 1 returning x.id", "!col:public.users.password clear"},
+	{"insert into orders overriding user value values (1)", "clear"},
+	{"insert into orders values (1)", "clear"},
 }

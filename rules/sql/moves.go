@@ -173,7 +173,8 @@ func (s *scan) flowName(f *flow, i int) {
 		return
 	}
 	_, row := s.placed[w]
-	f.all = f.all || row && !s.is(i+1, ".") || s.renames(w)
+	row = row || w == "old" || w == "new" // of rules and triggers
+	f.all = f.all || row && (!s.is(i+1, ".") || s.is(i+2, "*")) || s.renames(w)
 	f.names.add(w)
 }
 

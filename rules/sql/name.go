@@ -20,7 +20,7 @@ func (s *scan) chain(i int) int {
 		f.due = name
 		return i + 1
 	}
-	if f.from && !f.want && f.item != noItem && s.aliasable(i) {
+	if (f.from || f.target) && !f.want && f.item != noItem && s.aliasable(i) {
 		return s.alias(i)
 	}
 	end, star := s.parts(i)
@@ -195,7 +195,7 @@ func (s *scan) alias(i int) int {
 	s.cite(name)
 	s.touch("", name)
 	s.stands(name, f.rels)
-	if s.is(i+1, "(") && f.item != functionItem {
+	if s.is(i+1, "(") && f.item != functionItem && !f.target {
 		s.star = true
 	}
 	f.item, f.rels = noItem, nil
@@ -419,6 +419,8 @@ func (s *scan) finish() {
 		name := strings.TrimPrefix(m, "*")
 		rels, ok := s.placed[name]
 		switch {
+		case !ok && !s.c.body && (name == "old" || name == "new"): // of RETURNING and rules
+			s.star = true
 		case ok && len(rels) == 0, !ok && m != name:
 			s.star = true
 		case ok:

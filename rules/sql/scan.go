@@ -260,7 +260,7 @@ func (s *scan) keyword(i int) int {
 	case "natural":
 		s.star = true
 	case "as":
-		if f.item != noItem && f.from && s.isName(i+1) {
+		if f.item != noItem && (f.from || f.target) && s.isName(i+1) {
 			return s.alias(i + 1)
 		}
 		if f.verb == "select" && !f.from && s.isName(i+1) && !s.is(i+2, ".") && !s.is(i+2, "(") {

@@ -224,6 +224,19 @@ var attackTable = []struct {
 	{"the row of an UPDATE by AS", []string{"update users as x set id = id where id = 1 returning x::text"}},
 	{"the row of an INSERT by its alias", []string{"insert into users as x (id) values (1) on conflict (id) do update set id = excluded.id returning x"}},
 	{"the row of a rule", []string{"create rule r as on update to users do also insert into leak (note) values (old::text)", "update users set id = id where id = 1", "select note from leak"}},
+	{"a temporary view before a function's table", []string{"create function pg_temp.f() returns setof text language sql as 'select note from notes'", "create temp view notes as select 1 as id, password || '' as note from users", "select pg_temp.f()"}},
+	{"a temporary view before a known function's table", []string{
+		"create function public.f() returns setof text language plpgsql as $$ begin return query select note from notes; end $$", "@refresh", "@new",
+		"create temp view notes as select 1 as id, password || '' as note from users", "select f()",
+	}},
+	{"a temporary table before a known function's", []string{
+		"create function public.f() returns setof text language plpgsql as $$ begin return query select note from notes; end $$", "@refresh", "@new",
+		"create temp table notes as select 1 as id, password || '' as note from users", "select f()",
+	}},
+	{"a temporary table that a known function fills", []string{
+		"create temp table own (a text)", "@refresh", "create function public.f() returns void language plpgsql as $$ begin insert into pg_temp.own select password from users; end $$", "@refresh",
+		"@new", "create temp table own (a text)", "select f()", "select a from own",
+	}},
 }
 
 const attackCleanup = `do $$ declare r record; begin for r in select p.oid::regprocedure f from pg_proc p where pronamespace='public'::regnamespace and prokind = 'a' loop execute 'drop aggregate '||r.f||' cascade'; end loop; end $$

@@ -66,7 +66,8 @@ func Classify(text string, in Input) *weir.SQL {
 		in.SearchPath = []string{"$user"} // what comes behind a change of the path may mean any schema
 		return Classify(text, in)
 	}
-	f.expand(in.Snapshot, in.Conforming)
+	f.expand(&in)
+	f.shadow(in.Names)
 	return f.result()
 }
 

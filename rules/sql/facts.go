@@ -136,7 +136,8 @@ type step struct {
 }
 
 // expand follows views, rules, defaults, triggers and functions.
-func (f *facts) expand(s *Snapshot, conforming bool) {
+func (f *facts) expand(in *Input) {
+	s := in.Snapshot
 	seen := map[step]struct{}{}
 	var queue []step
 	push := func(st step) {
@@ -164,10 +165,13 @@ func (f *facts) expand(s *Snapshot, conforming bool) {
 		st := queue[len(queue)-1]
 		queue = queue[:len(queue)-1]
 		if d := f.reach(s, st, push); d != nil {
-			if d.backslash && !conforming {
+			if d.backslash && !in.Conforming {
 				f.fail("with standard_conforming_strings off, a definition may mean something else")
 			}
 			f.merge(d)
+			if st.fn != nil {
+				in.Names.meant(f, d.words)
+			}
 			add(d)
 		}
 	}

@@ -68,6 +68,37 @@ func (n *Names) Cursor(name string) *weir.SQL {
 	return n.called
 }
 
+// meant adds those words of a function's body that the session made something of: the server looks names up when the function runs.
+func (n *Names) meant(f *facts, body names) {
+	if n == nil || len(n.made)+len(n.tables) == 0 {
+		return
+	}
+	for w := range body {
+		if n.made[w] != nil || n.tables[w] != nil {
+			f.words.add(w)
+		}
+	}
+}
+
+// shadow adds what the session made under any of the words, and under those in that.
+func (f *facts) shadow(n *Names) {
+	if n == nil || len(n.made) == 0 {
+		return
+	}
+	queue := f.words.sorted()
+	for seen := (names{}); len(queue) > 0; {
+		w := queue[0]
+		queue = queue[1:]
+		m := n.made[w]
+		if m == nil || seen.has(w) {
+			continue
+		}
+		seen.add(w)
+		f.include(m)
+		queue = append(queue, m.Identifiers...)
+	}
+}
+
 // create keeps what a new name stands for: a table what its values come from, all else what its definition does.
 func (n *Names) create(b *Binding, s *weir.SQL, in *Input) {
 	if n.made == nil {

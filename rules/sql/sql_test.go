@@ -231,6 +231,9 @@ func TestNames(t *testing.T) {
 		{"no such cursor", []string{"select 1", "fetch 1 from whatever"}, "!clear"},
 		{"in one text", []string{"create temp table fresh as select password as p from users; select p from fresh; drop table fresh"}, "col:public.users.password clear"},
 		{"a path in one text", []string{"set search_path = app; select * from tokens"}, "rel:app.tokens col:app.tokens.token clear"},
+		{"what a function reads by its name", []string{"create function look() returns setof text language sql as 'select what from audit'", "create temp view audit as select password as what from users", "select look()"}, "col:public.users.password clear"},
+		{"what a known function reads", []string{"create temp view orders as select password::int as total from users", "select total(1)"}, "col:public.users.password clear"},
+		{"what a known function fills", []string{"create temp table audit (what text)", "insert into users (name, password) select password, name from users", "select wipe()", "select what from audit"}, "rel:public.audit"},
 		{"another schema's", []string{"create table app.fresh (a int)", "select * from app.fresh"}, "rel:app.fresh clear"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 type grammar struct {
 	classify    func(text string, prepared func(name string) *weir.SQL) *weir.SQL
 	note        func(text string, s *weir.SQL) (changed bool) // what a text that is about to run does to names
+	portal      func(name string, s *weir.SQL)                // notes one that statements may fetch from; may be nil
 	key         func(dst []byte, text string) ([]byte, bool)
 	fingerprint func(text string) string
 	column      func(oid uint32, attr int16) (relation, column string, ok bool)
@@ -32,6 +33,7 @@ func newGrammar(o *CodecOptions, path func() []string) grammar {
 			return sql.Classify(text, in)
 		},
 		note:        func(text string, s *weir.SQL) bool { return names.Note(text, s, input()) },
+		portal:      names.Portal,
 		key:         func(dst []byte, text string) ([]byte, bool) { return sql.AppendKey(dst, text, true) },
 		fingerprint: func(text string) string { return sql.Fingerprint(text, true) },
 		column: func(oid uint32, attr int16) (string, string, bool) {

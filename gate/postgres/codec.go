@@ -180,7 +180,7 @@ func (c *codec) classify(text string, picks pick) *facts {
 			f.changes = true
 		case "PREPARE", "DEALLOCATE", "DISCARD":
 			f.names = true
-		case "EXECUTE":
+		case "EXECUTE", "FETCH":
 			f.looks = true
 		}
 	}

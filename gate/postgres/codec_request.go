@@ -308,6 +308,9 @@ func (c *codec) bind(r *session.Requests, frame, body []byte) error {
 	po.first.x = x
 	po.run = c.follow(&po.first)
 	c.portals[portalName] = po
+	if (portalName != "" || f.touched) && c.read.portal != nil {
+		c.read.portal(portalName, f.sql)
+	}
 	c.push(entry{kind: owedBind, run: po.run, po: po})
 	return r.Forward(x, frame)
 }
@@ -389,6 +392,9 @@ func (c *codec) execute(r *session.Requests, frame, body []byte) error {
 		r.Own(finish(append(append(append(own, 'P'), name...), 0), at))
 		c.push(entry{kind: owedOwn, po: po, run: po.run, epoch: c.epoch})
 		po.asked = true
+	}
+	if now := c.current(po.st); now.touched && !po.facts.touched { // names mean something else by now
+		po.facts, po.layout = now, nil
 	}
 	f := po.facts
 	po.begun, c.wrote = true, c.wrote || !f.sql.ReadOnly

@@ -68,6 +68,14 @@ func Classify(text string, in Input) *weir.SQL {
 	}
 	f.expand(&in)
 	f.shadow(in.Names)
+	if f.fetches && in.Names != nil {
+		for _, cursor := range in.Names.cursors {
+			f.include(cursor)
+		}
+		if in.Names.opened != nil {
+			f.include(in.Names.opened)
+		}
+	}
 	return f.result()
 }
 

@@ -43,6 +43,7 @@ type facts struct {
 	rels                                                              map[*relation]struct{}
 	calls                                                             map[*routine]struct{}
 	files, program, dynamic, noWhere, writes, changes, backslash      bool
+	fetches                                                           bool // from cursors that a variable names
 	unclear                                                           string
 	outputs                                                           []weir.Output
 	moves                                                             moves
@@ -81,6 +82,7 @@ func (f *facts) merge(o *facts) {
 	f.dynamic = f.dynamic || o.dynamic
 	f.noWhere = f.noWhere || o.noWhere
 	f.changes = f.changes || o.changes
+	f.fetches = f.fetches || o.fetches
 	if o.unclear != "" {
 		f.fail(o.unclear)
 	}
@@ -107,6 +109,7 @@ func (f *facts) include(o *weir.SQL) {
 	f.dynamic = f.dynamic || o.Dynamic
 	f.noWhere = f.noWhere || o.NoWhere
 	f.changes = f.changes || !o.ReadOnly
+	f.fetches = f.fetches || slices.Contains(o.Operations, "FETCH")
 	if o.Unclear != "" {
 		f.fail(o.Unclear)
 	}

@@ -243,4 +243,6 @@ var goldenTable = []struct{ text, want string }{
 	{"update users x set name = 'a' where x.id = 1 returning x.id", "!col:public.users.password clear"},
 	{"insert into orders overriding user value values (1)", "clear"},
 	{"insert into orders values (1)", "clear"},
+	{"do $$ begin fetch c into r; end $$", "op:FETCH"},
+	{"do $$ begin perform 1 from users fetch first 1 rows only; open c for select 1; end $$", "!op:FETCH op:DECLARE"},
 }

@@ -17,6 +17,7 @@ type Names struct {
 	tables  map[string]*relation
 	cursors map[string]*weir.SQL
 	called  *weir.SQL // what functions, which may open cursors, did
+	opened  *weir.SQL // of called: what those did that surely or perhaps open some, under any name
 	last    *weir.SQL // of called: what was added last
 }
 
@@ -30,6 +31,9 @@ func (n *Names) Note(text string, s *weir.SQL, in Input) (changed bool) {
 	}
 	if calls || slices.Contains(s.Operations, "DO") || slices.Contains(s.Operations, "CALL") {
 		n.called, n.last = Join(n.called, without(s, "DO", "CALL")), s
+		if s.Dynamic || s.Unclear != "" || slices.Contains(s.Operations, "DECLARE") {
+			n.opened = Join(n.opened, without(s, "DO", "CALL", "DECLARE", "CLOSE"))
+		}
 	}
 	if !slices.ContainsFunc(s.Operations, func(op string) bool { return op == "CREATE" || op == "DECLARE" }) {
 		return writes
@@ -47,6 +51,9 @@ func (n *Names) Note(text string, s *weir.SQL, in Input) (changed bool) {
 	return changed || writes
 }
 
+// Portal notes a portal of the protocol, which is a cursor to statements: s is what its statement does.
+func (n *Names) Portal(name string, s *weir.SQL) { n.cursor(name, without(s)) }
+
 func (n *Names) cursor(name string, s *weir.SQL) {
 	if n.cursors == nil {
 		n.cursors = map[string]*weir.SQL{}
@@ -63,7 +70,7 @@ func (n *Names) cursor(name string, s *weir.SQL) {
 // Cursor is what a cursor of the session stands for; one that no statement declared may be a function's. nil when there can be none.
 func (n *Names) Cursor(name string) *weir.SQL {
 	if c := n.cursors[name]; c != nil {
-		return c
+		return Join(c, n.opened)
 	}
 	return n.called
 }

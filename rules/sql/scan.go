@@ -239,6 +239,9 @@ func (s *scan) keyword(i int) int {
 			return next
 		}
 	}
+	if s.c.body && s.is(i, "fetch") {
+		s.fetch(i)
+	}
 	switch w := s.toks[i].word; w {
 	case "select", "values":
 		if w == "values" && (f.verb == "insert" || !s.is(i+1, "(")) {

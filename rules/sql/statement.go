@@ -198,6 +198,21 @@ func (s *scan) cursor(w string, lo, hi int) {
 	}
 }
 
+// fetch notes the FETCH at i of a body, unless it is a query's: its cursor may be any of the session's, since a variable names it.
+func (s *scan) fetch(i int) {
+	j := i + 1
+	if s.isAny(j, "first", "next") {
+		if j++; s.is(j, "(") && s.toks[j].match > 0 {
+			j = s.toks[j].match
+		}
+		if s.isAny(j, "row", "rows") || s.isAny(j+1, "row", "rows") {
+			return
+		}
+	}
+	s.f.operations.add("fetch")
+	s.f.fetches = true
+}
+
 // resolve adds what a name of this session stands for.
 func (s *scan) resolve(what, name string, find func(string) *weir.SQL, own bool) {
 	var found *weir.SQL
@@ -221,7 +236,12 @@ func (s *scan) boundary(i int) bool {
 func (s *scan) inner(i int) int {
 	w := s.toks[i].word
 	switch w {
-	case "begin", "end", "declare", "fetch", "move", "close", "execute", "start", "savepoint", "with", "explain", "show", "release", "abort":
+	case "begin", "end", "declare", "fetch", "move", "execute", "start", "savepoint", "with", "explain", "show", "release", "abort":
+		return i
+	case "open", "close": // cursors, which are the session's
+		if s.isName(i + 1) {
+			s.f.operations.add(map[string]string{"open": "declare", "close": "close"}[w])
+		}
 		return i
 	case "prepare", "deallocate":
 		if s.isName(i + 1) {

@@ -237,6 +237,18 @@ var attackTable = []struct {
 		"create temp table own (a text)", "@refresh", "create function public.f() returns void language plpgsql as $$ begin insert into pg_temp.own select password from users; end $$", "@refresh",
 		"@new", "create temp table own (a text)", "select f()", "select a from own",
 	}},
+	{"a function fetches from a cursor", []string{
+		"create function pg_temp.g() returns text language plpgsql as $$ declare c refcursor := 'c1'; r text; begin fetch c into r; return r; end $$",
+		"begin; declare c1 cursor for select password || '' from users", "select pg_temp.g()",
+	}},
+	{"a known function fetches from a cursor", []string{
+		"create function public.g() returns text language plpgsql as $$ declare c refcursor := 'c1'; r text; begin fetch c into r; return r; end $$", "@refresh", "@new", "select g()",
+		"begin; declare c1 cursor for select password || '' from users", "select g()",
+	}},
+	{"a cursor opened anew in a function", []string{
+		"create function pg_temp.g() returns void language plpgsql as $$ declare c refcursor := 'c1'; begin open c for select password || '' from users; end $$",
+		"begin; declare c1 cursor for select 1; close c1", "select pg_temp.g()", "fetch all from c1",
+	}},
 }
 
 const attackCleanup = `do $$ declare r record; begin for r in select p.oid::regprocedure f from pg_proc p where pronamespace='public'::regnamespace and prokind = 'a' loop execute 'drop aggregate '||r.f||' cascade'; end loop; end $$
@@ -341,5 +353,37 @@ func TestAttacksOnNames(t *testing.T) {
 	got = pipeline(t, conn, 1, &pgproto3.Parse{Name: "e2", Query: "execute e3"}, &pgproto3.Parse{Name: "e3", Query: "execute e2"}, &pgproto3.Bind{PreparedStatement: "e2"}, &pgproto3.Execute{}, &pgproto3.Sync{})
 	if !strings.Contains(got, "ERR") {
 		t.Error(got)
+	}
+}
+
+// TestAttacksOnPortals gives names of cursors and portals to others than the gateway has seen.
+func TestAttacksOnPortals(t *testing.T) {
+	a := openAttack(t, false)
+	q := func(text string) []pgproto3.FrontendMessage {
+		return []pgproto3.FrontendMessage{&pgproto3.Query{String: text}}
+	}
+	bind := func(portal, text string) []pgproto3.FrontendMessage {
+		return []pgproto3.FrontendMessage{&pgproto3.Parse{Query: text}, &pgproto3.Bind{DestinationPortal: portal}, &pgproto3.Sync{}}
+	}
+	execute := []pgproto3.FrontendMessage{&pgproto3.Execute{Portal: "pp"}, &pgproto3.Sync{}}
+	const secret, harmless = "select password || '' from users", "select 'x'::text"
+	opens := "create function pg_temp.f() returns void language plpgsql as $$ declare c refcursor := 'pp'; begin open c for " + secret + "; end $$"
+	for name, steps := range map[string][][]pgproto3.FrontendMessage{
+		"FETCH from a portal":             {q("create function pg_temp.f() returns int language sql as 'select 1'"), q("begin"), q("select pg_temp.f()"), bind("pp", secret), q("fetch all from pp")},
+		"a function fetches from it":      {q("create function pg_temp.f() returns text language plpgsql as $$ declare c refcursor := 'pp'; r text; begin fetch c into r; return r; end $$"), q("begin"), bind("pp", secret), q("select pg_temp.f()")},
+		"one opened anew by a function":   {q(strings.Replace(opens, "begin", "begin close c;", 1)), q("begin"), bind("pp", harmless), q("select pg_temp.f()"), execute},
+		"one opened after a savepoint":    {q(opens), q("begin"), q("savepoint s"), bind("pp", harmless), q("rollback to s"), q("select pg_temp.f()"), execute},
+		"one whose function's names move": {q("create function pg_temp.f() returns setof text language sql as 'select note from notes'"), q("begin"), bind("pp", "select pg_temp.f()"), q("create temp view notes as select 1 as id, password || '' as note from users"), execute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn := a.client(t)
+			got := ""
+			for _, step := range steps {
+				got += pipeline(t, conn, 1, step...)
+			}
+			if strings.Contains(got, plain) {
+				t.Error(got)
+			}
+		})
 	}
 }

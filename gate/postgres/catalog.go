@@ -212,20 +212,44 @@ where r.rulename <> '_RETURN' order by r.ev_class, r.rulename`
 from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhrelid join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'f', 'p') order by i.inhparent, i.inhseqno`
 
+	// What constraints, expressions of indexes and keys of partitions call runs when their relation is written to.
+	queryCalls = `select r.relation::int8, pg_catalog.format('%I.%I()', n.nspname, p.proname)
+from (select 'pg_catalog.pg_constraint'::regclass as class, oid, conrelid as relation from pg_catalog.pg_constraint where conrelid <> 0
+  union all select 'pg_catalog.pg_class'::regclass, indexrelid, indrelid from pg_catalog.pg_index
+  union all select 'pg_catalog.pg_class'::regclass, oid, oid from pg_catalog.pg_class where relkind = 'p') r
+join pg_catalog.pg_depend d on d.classid = r.class and d.objid = r.oid and d.refclassid = 'pg_catalog.pg_proc'::regclass
+join pg_catalog.pg_proc p on p.oid = d.refobjid join pg_catalog.pg_namespace n on n.oid = p.pronamespace order by r.relation, p.oid`
+
 	queryFunctions = `select n.nspname, p.proname, l.lanname, p.provolatile,
-  case when l.lanname not in ('sql', 'plpgsql') then '' when p.prosqlbody is null then p.prosrc else pg_catalog.pg_get_function_sqlbody(p.oid) end
+  case when l.lanname not in ('sql', 'plpgsql') then '' when p.prosqlbody is null then p.prosrc else pg_catalog.pg_get_function_sqlbody(p.oid) end,
+  ` + columnRuns + `
 from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace join pg_catalog.pg_language l on l.oid = p.prolang
 order by p.oid`
 	// Servers before 14 have no SQL-standard bodies.
 	queryFunctionsOld = `select n.nspname, p.proname, l.lanname, p.provolatile,
-  case when l.lanname in ('sql', 'plpgsql') then p.prosrc else '' end
+  case when l.lanname in ('sql', 'plpgsql') then p.prosrc else '' end,
+  ` + columnRuns + `
 from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace join pg_catalog.pg_language l on l.oid = p.prolang
 order by p.oid`
 
+	// columnRuns is what runs beside a function's body: the defaults of its arguments, the functions that an aggregate is made of, and settings that
+	// make somebody else of it or change how its text is read.
+	columnRuns = `case when n.nspname <> 'pg_catalog' then pg_catalog.concat_ws('; ',
+    'select ' || pg_catalog.pg_get_expr(p.proargdefaults, 0),
+    (select 'select ' || pg_catalog.string_agg(pg_catalog.format('%I.%I()', fn.nspname, f.proname), ', ')
+    from pg_catalog.pg_aggregate a join pg_catalog.pg_proc f on f.oid in (a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn)
+    join pg_catalog.pg_namespace fn on fn.oid = f.pronamespace where a.aggfnoid = p.oid),
+    (select pg_catalog.string_agg(pg_catalog.format('set %I to %L', pg_catalog.split_part(c, '=', 1), pg_catalog.substr(c, pg_catalog.strpos(c, '=') + 1)), '; ')
+    from pg_catalog.unnest(p.proconfig) c where pg_catalog.split_part(c, '=', 1) in ('role', 'session_authorization', 'session_replication_role',
+      'standard_conforming_strings', 'client_encoding', 'transaction_read_only', 'default_transaction_read_only'))) else '' end`
+
 	queryTriggers = `select n.nspname, c.relname, fn.nspname || '.' || f.proname
-from pg_catalog.pg_trigger t join pg_catalog.pg_class c on c.oid = t.tgrelid join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-join pg_catalog.pg_proc f on f.oid = t.tgfoid join pg_catalog.pg_namespace fn on fn.oid = f.pronamespace
-where not t.tgisinternal order by t.oid`
+from (select oid, tgrelid, tgfoid from pg_catalog.pg_trigger where not tgisinternal
+  union select t.oid, t.tgrelid, d.refobjid from pg_catalog.pg_trigger t -- what WHEN calls
+  join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_trigger'::regclass and d.objid = t.oid and d.refclassid = 'pg_catalog.pg_proc'::regclass
+  where not t.tgisinternal) t
+join pg_catalog.pg_class c on c.oid = t.tgrelid join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+join pg_catalog.pg_proc f on f.oid = t.tgfoid join pg_catalog.pg_namespace fn on fn.oid = f.pronamespace order by t.oid, f.oid`
 )
 
 // readCatalog reads the whole catalogue over a connection of its own.
@@ -258,10 +282,11 @@ func readCatalog(ctx context.Context, open func(context.Context) (Querier, error
 		{"relations", queryRelations, 5, r.relation},
 		{"columns", queryColumns, 3, r.column},
 		{"defaults", queryDefaults, 2, r.expression},
+		{"calls", queryCalls, 2, r.expression},
 		{"rules", queryRules, 2, r.definition},
 		{"policies", queryPolicies, 2, r.definition},
 		{"children", queryChildren, 2, r.definition},
-		{"functions", functions, 5, r.function},
+		{"functions", functions, 6, r.function},
 		{"triggers", queryTriggers, 3, r.trigger},
 	} {
 		rows, err := q.Query(ctx, step.query)
@@ -348,7 +373,7 @@ func (r *catalogReader) function(row []string) error {
 		return errors.New("a function without volatility")
 	}
 	r.out.Functions = append(r.out.Functions, sql.Function{
-		Schema: row[0], Name: row[1], Language: row[2], Volatile: row[3][0], Source: row[4],
+		Schema: row[0], Name: row[1], Language: row[2], Volatile: row[3][0], Source: row[4], Runs: row[5],
 	})
 	return nil
 }

@@ -57,6 +57,11 @@ create table app.parts_1 partition of app.parts for values from (0) to (10);
 create rule also as on delete to app.log do also delete from app.parts;
 alter table app.customers enable row level security;
 create policy own on app.customers using (email = current_user);
+create function app.even(int) returns bool language sql as 'select $1 % 2 = 0';
+create function app.step(text, text default app.look()) returns text language sql set role to pg_monitor as 'select $1';
+create aggregate app.fold(text) (sfunc = app.step, stype = text);
+alter table app.log add check (app.even(length(what)));
+create trigger sometimes before update on app.log for each row when (app.even(length(new.what))) execute function app.note();
 alter database postgres set search_path to app, public;
 `
 
@@ -103,15 +108,23 @@ func TestTheCatalogueOfARealServer(t *testing.T) {
 		"app.look": {Language: "sql", Volatile: 's', Source: "from app.customers"},
 		"app.body": {Language: "sql", Volatile: 'v', Source: "app.mails"},
 		"app.note": {Language: "plpgsql", Volatile: 'v', Source: "insert into app.log"},
+		"app.step": {Language: "sql", Volatile: 'v', Source: "select $1", Runs: "select app.look(); set role to 'pg_monitor'"},
+		"app.fold": {Language: "internal", Volatile: 'i', Runs: "select app.step()"},
 	} {
-		if f := functions[name]; f.Language != want.Language || f.Volatile != want.Volatile || !strings.Contains(f.Source, want.Source) {
+		if f := functions[name]; f.Runs != want.Runs || f.Language != want.Language || f.Volatile != want.Volatile || !strings.Contains(f.Source, want.Source) {
 			t.Errorf("%s: %+v", name, f)
 		}
 	}
 	if f := functions["pg_catalog.lower"]; f.Language != "internal" || f.Volatile != 'i' || f.Source != "" {
 		t.Errorf("%+v", f)
 	}
-	if d := cmp.Diff([]sql.Trigger{{Schema: "app", Relation: "customers", Function: "app.note"}}, c.Triggers); d != "" {
+	if d := cmp.Diff([]string{"app.even()"}, rel("log").Defaults); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff([]sql.Trigger{
+		{Schema: "app", Relation: "customers", Function: "app.note"},
+		{Schema: "app", Relation: "log", Function: "app.note"}, {Schema: "app", Relation: "log", Function: "app.even"},
+	}, c.Triggers); d != "" {
 		t.Error(d)
 	}
 }

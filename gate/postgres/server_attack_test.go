@@ -249,6 +249,23 @@ var attackTable = []struct {
 		"create function pg_temp.g() returns void language plpgsql as $$ declare c refcursor := 'c1'; begin open c for select password || '' from users; end $$",
 		"begin; declare c1 cursor for select 1; close c1", "select pg_temp.g()", "fetch all from c1",
 	}},
+	{"an aggregate of a function that reads", []string{
+		"create function public.sf(text, text) returns text language sql as 'select max(password) from users'", "@refresh", "create aggregate public.agg(text) (sfunc = sf, stype = text)",
+		"@refresh", "@new", "select agg('x')",
+	}},
+	{"a default of an argument", []string{
+		"create function public.g() returns text language sql as 'select max(password) from users'", "@refresh", "create function public.f(a text default g()) returns text language sql as 'select a'",
+		"@refresh", "@new", "select f()",
+	}},
+	{"a check that raises", []string{
+		"create function public.g(int) returns bool language plpgsql as $$ begin raise exception '%', (select password from users); end $$", "@refresh", "create table tmp1 (a int check (g(a)))",
+		"@refresh", "@new", "insert into tmp1 values (1)",
+	}},
+	{"WHEN of a trigger", []string{
+		"create function public.g(int) returns bool language plpgsql as $$ begin raise exception '%', (select password from users); end $$",
+		"create function public.nop() returns trigger language plpgsql as $$ begin return new; end $$", "create table tmp1 (a int)", "@refresh",
+		"create trigger tr before insert on tmp1 for each row when (g(new.a)) execute function nop()", "@refresh", "@new", "insert into tmp1 values (1)",
+	}},
 }
 
 const attackCleanup = `do $$ declare r record; begin for r in select p.oid::regprocedure f from pg_proc p where pronamespace='public'::regnamespace and prokind = 'a' loop execute 'drop aggregate '||r.f||' cascade'; end loop; end $$

@@ -15,7 +15,7 @@ type Relation struct {
 	Name       string
 	Kind       byte     // as pg_class.relkind: 'r', 'v', 'm', 'f', 'p' …
 	Columns    []string // by attribute number from 1; "" for dropped ones
-	Defaults   []string // expressions of column defaults and generated columns
+	Defaults   []string // expressions of column defaults and generated columns, and whatever else runs when it is written to
 	Definition string   // of views: the query; of tables: what rules and policies run, as SQL
 }
 
@@ -25,6 +25,7 @@ type Function struct {
 	Name     string
 	Language string // "sql", "plpgsql", "c", "internal" …
 	Source   string // of sql and plpgsql: the body
+	Runs     string // SQL that runs beside the body: the defaults of arguments, what an aggregate is made of, settings
 	Volatile byte   // as pg_proc.provolatile: 'i', 's', 'v'
 }
 

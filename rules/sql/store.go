@@ -59,6 +59,9 @@ func NewSnapshot(c Catalog) *Snapshot {
 		if in(trustedTable, f.Language) {
 			n.body.text = f.Source
 		}
+		if f.Runs != "" {
+			n.body.text += "\n;" + f.Runs
+		}
 		s.functions[f.Name] = append(s.functions[f.Name], n)
 	}
 	for _, t := range c.Triggers {

@@ -266,6 +266,14 @@ var attackTable = []struct {
 		"create function public.nop() returns trigger language plpgsql as $$ begin return new; end $$", "create table tmp1 (a int)", "@refresh",
 		"create trigger tr before insert on tmp1 for each row when (g(new.a)) execute function nop()", "@refresh", "@new", "insert into tmp1 values (1)",
 	}},
+	{"a trigger of a partition", []string{
+		"create function public.tg() returns trigger language plpgsql as $$ begin raise exception '%', (select password from users); end $$", "@refresh",
+		"create trigger tr before insert on parted_1 for each row execute function tg()", "@refresh", "@new", "insert into parted values (1, 'x')",
+	}},
+	{"a trigger below a view", []string{
+		"create function public.tg() returns trigger language plpgsql as $$ begin raise exception '%', (select password from users); end $$", "@refresh",
+		"create table tmp1(a int); create view tmpv as select a from tmp1; create trigger tr before insert on tmp1 for each row execute function tg()", "@refresh", "@new", "insert into tmpv values (1)",
+	}},
 }
 
 const attackCleanup = `do $$ declare r record; begin for r in select p.oid::regprocedure f from pg_proc p where pronamespace='public'::regnamespace and prokind = 'a' loop execute 'drop aggregate '||r.f||' cascade'; end loop; end $$

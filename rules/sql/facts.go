@@ -206,6 +206,11 @@ func (f *facts) reach(s *Snapshot, st step, push func(step)) *facts {
 				push(step{fn: fn})
 			}
 		}
+		if d := st.rel.definition.read(s); d != nil && !st.rel.system() { // a write to a view or a parent is one to what is below
+			for r := range d.rels {
+				push(step{rel: r, write: true})
+			}
+		}
 		return st.rel.defaults.read(s)
 	}
 	f.relations.add(st.rel.full)

@@ -261,3 +261,25 @@ func TestJoinKeepsWhatItHas(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+func TestWritesReachWhatIsBelow(t *testing.T) {
+	s := NewSnapshot(Catalog{
+		SearchPath: []string{"public"},
+		Relations: []Relation{
+			{OID: 1, Schema: "public", Name: "base", Kind: 'r', Columns: []string{"id"}, Defaults: []string{"public.f()"}},
+			{OID: 2, Schema: "public", Name: "v", Kind: 'v', Columns: []string{"id"}, Definition: "SELECT base.id FROM public.base"},
+			{OID: 3, Schema: "public", Name: "vv", Kind: 'v', Columns: []string{"id"}, Definition: "SELECT v.id FROM public.v"},
+			{OID: 4, Schema: "public", Name: "parent", Kind: 'p', Columns: []string{"id"}, Definition: "select * from public.base"},
+		},
+		Functions: []Function{{Schema: "public", Name: "f", Language: "sql", Source: "select 1", Volatile: 'v'}, {Schema: "public", Name: "tg", Language: "plpgsql", Source: "begin return new; end", Volatile: 'v'}},
+		Triggers:  []Trigger{{Schema: "public", Relation: "base", Function: "public.tg"}},
+	})
+	for _, name := range []string{"base", "v", "vv", "parent"} {
+		if got := Classify("insert into "+name+" values (1)", Input{Snapshot: s, Conforming: true}); !has(got, "fn:public.tg") || !has(got, "fn:public.f") {
+			t.Errorf("%s: %+v", name, got)
+		}
+		if got := Classify("table "+name, Input{Snapshot: s, Conforming: true}); has(got, "fn:public.tg") || !has(got, "ro") {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}

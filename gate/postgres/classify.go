@@ -12,6 +12,7 @@ type grammar struct {
 	classify    func(text string, prepared func(name string) *weir.SQL) *weir.SQL
 	note        func(text string, s *weir.SQL) (changed bool) // what a text that is about to run does to names
 	portal      func(name string, s *weir.SQL)                // notes one that statements may fetch from; may be nil
+	own         func(relation string) bool                    // the session may have made it, or made it anew; may be nil
 	key         func(dst []byte, text string) ([]byte, bool)
 	fingerprint func(text string) string
 	column      func(oid uint32, attr int16) (relation, column string, ok bool)
@@ -34,6 +35,7 @@ func newGrammar(o *CodecOptions, path func() []string) grammar {
 		},
 		note:        func(text string, s *weir.SQL) bool { return names.Note(text, s, input()) },
 		portal:      names.Portal,
+		own:         names.Own,
 		key:         func(dst []byte, text string) ([]byte, bool) { return sql.AppendKey(dst, text, true) },
 		fingerprint: func(text string) string { return sql.Fingerprint(text, true) },
 		column: func(oid uint32, attr int16) (string, string, bool) {

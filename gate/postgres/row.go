@@ -93,6 +93,9 @@ func (c *codec) column(alias string, table uint32, attr int16, i, n int, f *fact
 		if relation, name, ok := c.read.column(table, attr); ok {
 			col := weir.Column{Name: name}
 			col.Protected, col.Statement = c.origin(relation, name)
+			if c.read.own != nil && c.read.own(relation) { // the catalogue may not know what is in it
+				col.Protected, col.Statement = col.Protected || c.secretive(f) || f.reads.loose(), col.Statement || f.reads.statements
+			}
 			return col
 		}
 		return weir.Column{Name: alias, Protected: c.secretive(f) || f.reads.loose(), Statement: f.reads.statements}

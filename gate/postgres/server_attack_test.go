@@ -274,6 +274,20 @@ var attackTable = []struct {
 		"create function public.tg() returns trigger language plpgsql as $$ begin raise exception '%', (select password from users); end $$", "@refresh",
 		"create table tmp1(a int); create view tmpv as select a from tmp1; create trigger tr before insert on tmp1 for each row execute function tg()", "@refresh", "@new", "insert into tmpv values (1)",
 	}},
+	{"a view made anew", []string{"create view tmpv as select id, note from notes", "@refresh", "create or replace view tmpv as select id, password as note from users", "select note from tmpv"}},
+	{"a table made a view", []string{"create table tmp1 (a text)", "@refresh", "@new", "begin", `create rule "_RETURN" as on select to tmp1 do instead select password as a from users`, "select a, a || '' from tmp1", "rollback"}},
+	{"a view by another's name", []string{
+		"create view tmpx as select id, password as note from users", "@refresh", "@new", "begin", "alter table notes rename to notes2", "alter view tmpx rename to notes", "select note || '' from notes", "rollback", "rollback",
+	}},
+	{"a function by another's name", []string{
+		"create function public.f1() returns text language sql as 'select 1::text'", "create function public.f2() returns text language sql as 'select max(password) from users'", "@refresh", "@new",
+		"begin", "alter function f1() rename to f3", "alter function f2() rename to f1", "select f1()", "rollback",
+	}},
+	{"a schema by another's name", []string{
+		"create schema sa", "create schema sb", "create view sa.v as select 1 as id, 'x'::text as note", "create view sb.v as select id, password as note from users", "@refresh", "@new",
+		"begin", "alter schema sa rename to sc", "alter schema sb rename to sa", "select note || '' from sa.v", "rollback",
+	}},
+	{"a temporary table that the catalogue has", []string{"create temp table own as select password as a from users", "@refresh", "select a from own"}},
 }
 
 const attackCleanup = `do $$ declare r record; begin for r in select p.oid::regprocedure f from pg_proc p where pronamespace='public'::regnamespace and prokind = 'a' loop execute 'drop aggregate '||r.f||' cascade'; end loop; end $$

@@ -6,7 +6,7 @@ import "strings"
 type Binding struct {
 	Verb   string // "PREPARE", "DEALLOCATE", "DECLARE", "CLOSE", "CREATE", "DROP"; "DISCARD" and "DEALLOCATE"/"CLOSE" with no name mean all
 	Name   string
-	Kind   string // of CREATE and DROP: "table", "view", "function" …
+	Kind   string // of CREATE and DROP: "table", "view", "function" …; "alias" for another name of what there is
 	Schema string // of CREATE and DROP: as it is written; "pg_temp" where it is temporary
 }
 
@@ -72,6 +72,9 @@ func (s *scan) bindings(out []Binding, lo, hi int) []Binding {
 			temp = temp || s.isAny(i, "temp", "temporary")
 			i++
 		}
+		if w == "create" && s.is(i, "rule") {
+			return s.bindRule(out, i, hi)
+		}
 		if !s.isAny(i, "table", "view", "function", "procedure", "aggregate", "sequence", "type", "domain") {
 			return out
 		}
@@ -79,6 +82,8 @@ func (s *scan) bindings(out []Binding, lo, hi int) []Binding {
 		for i++; s.isAny(i, "if", "not", "exists"); i++ {
 		}
 		return s.named(out, b, temp, i, hi)
+	case "alter":
+		return s.bindAlter(out, lo, hi)
 	case "select", "with":
 		depth := 0
 		for ; i < hi; i++ {
@@ -94,6 +99,45 @@ func (s *scan) bindings(out []Binding, lo, hi int) []Binding {
 				}
 				return s.named(out, Binding{Verb: "CREATE", Kind: "table"}, temp, i, hi)
 			}
+		}
+	}
+	return out
+}
+
+// bindRule adds the table that the rule at i makes a view of.
+func (s *scan) bindRule(out []Binding, i, hi int) []Binding {
+	for ; i < hi; i++ {
+		if s.is(i, "on") && s.is(i+1, "select") && s.is(i+2, "to") {
+			return s.named(out, Binding{Verb: "CREATE", Kind: "view"}, false, i+3, hi)
+		}
+	}
+	return out
+}
+
+// bindAlter adds what ALTER gives a new name.
+func (s *scan) bindAlter(out []Binding, lo, hi int) []Binding {
+	b := Binding{Verb: "CREATE", Kind: "alias"}
+	i := lo + 1
+	for s.isAny(i, "materialized", "foreign") {
+		i++
+	}
+	switch {
+	case s.is(i, "schema"):
+		b.Kind = "schema"
+	case !s.isAny(i, "table", "view", "function", "procedure", "routine", "aggregate", "sequence"):
+		return out
+	}
+	for i++; s.isAny(i, "if", "exists", "only"); i++ {
+	}
+	for j := i + 1; j+2 < hi; j++ {
+		switch {
+		case s.is(j, "rename") && s.is(j+1, "to"):
+			return s.named(out, b, false, j+2, hi)
+		case s.is(j, "set") && s.is(j+1, "schema") && s.isWord(j+2):
+			if out = s.named(out, b, false, i, j); len(out) > 0 {
+				out[len(out)-1].Schema = s.toks[j+2].word
+			}
+			return out
 		}
 	}
 	return out

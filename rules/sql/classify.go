@@ -211,7 +211,7 @@ func (c *classifier) text(text string, nested int) {
 		if hi > lo {
 			count++
 			for _, b := range s.bindings(nil, lo, hi) {
-				if b.Verb == "CREATE" {
+				if b.Verb == "CREATE" && b.Kind != "schema" {
 					c.made.add(b.Name)
 				}
 			}

@@ -103,6 +103,9 @@ func (s *scan) touch(schema, name string) {
 
 // find returns the relations that a name may stand for, with those that this session has made and the snapshot does not have yet.
 func (s *scan) find(schema, name string) []*relation {
+	if n := s.c.in.Names; n != nil && n.anywhere {
+		return s.c.in.Snapshot.find(nil, "", name, true)
+	}
 	found := s.c.in.Snapshot.find(s.c.path, schema, name, s.c.any || s.c.body)
 	if n := s.c.in.Names; n != nil && len(found) == 0 && schema != "pg_catalog" {
 		if t := n.tables[name]; t != nil {
@@ -273,6 +276,9 @@ func (s *scan) bare(name string) {
 func (s *scan) call(i, end int, schema string) {
 	name := s.toks[end].word
 	found := s.c.in.Snapshot.routines(s.c.path, schema, name, s.c.any || s.c.body)
+	if n := s.c.in.Names; n != nil && n.anywhere {
+		found = s.c.in.Snapshot.functions[name]
+	}
 	for _, fn := range found {
 		s.f.call(fn)
 	}

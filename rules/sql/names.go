@@ -19,6 +19,8 @@ type Names struct {
 	called  *weir.SQL // what functions, which may open cursors, did
 	opened  *weir.SQL // of called: what those did that surely or perhaps open some, under any name
 	last    *weir.SQL // of called: what was added last
+	// anywhere is set when schemas were given other names: then names are looked up in every schema
+	anywhere bool
 }
 
 // Note takes what a text that is about to run does to names: text with its facts, read with in. It reports whether texts that were
@@ -35,7 +37,7 @@ func (n *Names) Note(text string, s *weir.SQL, in Input) (changed bool) {
 			n.opened = Join(n.opened, without(s, "DO", "CALL", "DECLARE", "CLOSE"))
 		}
 	}
-	if !slices.ContainsFunc(s.Operations, func(op string) bool { return op == "CREATE" || op == "DECLARE" }) {
+	if !slices.ContainsFunc(s.Operations, func(op string) bool { return op == "CREATE" || op == "ALTER" || op == "DECLARE" }) {
 		return writes
 	}
 	for _, b := range Bindings(text, in) {
@@ -106,6 +108,12 @@ func (f *facts) shadow(n *Names) {
 	}
 }
 
+// Own tells whether a relation, "schema.name", may be one that the session made, or made anew, of others.
+func (n *Names) Own(relation string) bool {
+	schema, name, _ := strings.Cut(relation, ".")
+	return temporary(schema) || n.made[name] != nil
+}
+
 // create keeps what a new name stands for: a table what its values come from, all else what its definition does.
 func (n *Names) create(b *Binding, s *weir.SQL, in *Input) {
 	if n.made == nil {
@@ -123,7 +131,7 @@ func (n *Names) create(b *Binding, s *weir.SQL, in *Input) {
 			schema = in.Snapshot.path[0]
 		}
 	}
-	stands := without(s, "CREATE")
+	stands := without(s, "CREATE", "ALTER")
 	switch b.Kind {
 	case "table", "sequence", "type", "domain":
 		t := &relation{schema: schema, name: b.Name, full: schema + "." + b.Name, columns: s.Identifiers}
@@ -138,10 +146,33 @@ func (n *Names) create(b *Binding, s *weir.SQL, in *Input) {
 	case "view":
 		stands.ReadOnly = !slices.ContainsFunc(s.Functions, func(f string) bool { return !strings.HasPrefix(f, "pg_catalog.") })
 		stands.Relations = union(stands.Relations, []string{schema + "." + b.Name})
+	case "alias":
+		for _, r := range s.Relations {
+			if in.Snapshot != nil {
+				stands.Columns = union(stands.Columns, full(r, in.Snapshot.Columns(r)))
+			}
+		}
+		stands.ReadOnly = !slices.ContainsFunc(s.Functions, func(f string) bool { return !strings.HasPrefix(f, "pg_catalog.") })
+		stands.Relations, stands.Moves = union(stands.Relations, []string{schema + "." + b.Name}), nil
+	case "schema":
+		n.anywhere = true
+		return
 	default:
 		stands.Functions = union(stands.Functions, []string{schema + "." + b.Name})
 	}
 	n.made[b.Name] = Join(n.made[b.Name], stands)
+}
+
+// full are the names of a relation's columns, sorted.
+func full(relation string, columns []string) []string {
+	var out []string
+	for _, c := range columns {
+		if c != "" {
+			out = append(out, relation+"."+c)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // pours notes which columns a write takes values from for tables of this session that it may write to.

@@ -171,6 +171,10 @@ func TestBindings(t *testing.T) {
 		{"create table if not exists x.y (a int)", []Binding{{Verb: "CREATE", Name: "y", Kind: "table", Schema: "x"}}},
 		{"select 1 into temp t from users", []Binding{{Verb: "CREATE", Name: "t", Kind: "table", Schema: "pg_temp"}}},
 		{"deallocate all; discard all", []Binding{{Verb: "DEALLOCATE"}, {Verb: "DISCARD"}}},
+		{"alter view if exists a.b rename to c; alter function f(int) set schema s", []Binding{{Verb: "CREATE", Name: "c", Kind: "alias"}, {Verb: "CREATE", Name: "f", Kind: "alias", Schema: "s"}}},
+		{"alter table t rename column a to b; alter role a rename to b; alter schema a rename to b", []Binding{{Verb: "CREATE", Name: "b", Kind: "schema"}}},
+		{"create or replace rule r as on select to a.t do instead select 1", []Binding{{Verb: "CREATE", Name: "t", Kind: "view", Schema: "a"}}},
+		{"create rule r as on insert to t do also notify x", nil},
 		{"select 1", nil},
 	} {
 		if diff := cmp.Diff(tt.want, Bindings(tt.text, input())); diff != "" {
@@ -233,7 +237,11 @@ func TestNames(t *testing.T) {
 		{"a path in one text", []string{"set search_path = app; select * from tokens"}, "rel:app.tokens col:app.tokens.token clear"},
 		{"what a function reads by its name", []string{"create function look() returns setof text language sql as 'select what from audit'", "create temp view audit as select password as what from users", "select look()"}, "col:public.users.password clear"},
 		{"what a known function reads", []string{"create temp view orders as select password::int as total from users", "select total(1)"}, "col:public.users.password clear"},
-		{"what a known function fills", []string{"create temp table audit (what text)", "insert into users (name, password) select password, name from users", "select wipe()", "select what from audit"}, "rel:public.audit"},
+		{"a table that a rule makes a view", []string{"create rule \"_RETURN\" as on select to audit do instead select password as what from users", "select what from audit"}, "col:public.users.password clear ro"},
+		{"another's name", []string{"alter table users rename to people", "select password || '' from people"}, "col:public.users.password clear ro"},
+		{"another schema", []string{"alter table users set schema app", "select password || '' from app.users"}, "col:public.users.password clear ro"},
+		{"a function's name", []string{"alter function tokens() rename to total", "select total(1)"}, "col:app.tokens.token clear"},
+		{"a schema's name", []string{"alter schema app rename to other", "select token || '' from other.tokens"}, "col:app.tokens.token clear ro"},
 		{"another schema's", []string{"create table app.fresh (a int)", "select * from app.fresh"}, "rel:app.fresh clear"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -288,6 +288,14 @@ var attackTable = []struct {
 		"begin", "alter schema sa rename to sc", "alter schema sb rename to sa", "select note || '' from sa.v", "rollback",
 	}},
 	{"a temporary table that the catalogue has", []string{"create temp table own as select password as a from users", "@refresh", "select a from own"}},
+	{"columns by other names into a table", []string{"insert into leak (note) select zz from users as q(a, b, zz)", "select note from leak"}},
+	{"columns by other names into a new table", []string{"create table tmp1 as select zz from users as q(a, b, zz)", "@refresh", "select zz from tmp1"}},
+	{"columns by other names into an UPDATE", []string{"insert into leak values (1, '')", "update leak set note = q.zz from users q(a, b, zz) where true", "select note from leak"}},
+	{"a function's rows into a table", []string{"create function public.g() returns setof text language sql as 'select password from users'", "@refresh", "insert into leak (note) select x from g() x", "select note from leak"}},
+	{"SELECT INTO in a function", []string{"create function pg_temp.f() returns void language sql as 'select password as p into public.tmp1 from users'", "select pg_temp.f()", "@refresh", "select p from tmp1"}},
+	{"a temporary table that a function makes", []string{
+		"create function pg_temp.f() returns void language plpgsql as $$ begin create temp table tt2 as select password as a from users; end $$", "select pg_temp.f()", "@refresh", "select a from tt2",
+	}},
 }
 
 const attackCleanup = `do $$ declare r record; begin for r in select p.oid::regprocedure f from pg_proc p where pronamespace='public'::regnamespace and prokind = 'a' loop execute 'drop aggregate '||r.f||' cascade'; end loop; end $$

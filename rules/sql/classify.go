@@ -33,6 +33,7 @@ type classifier struct {
 	path []string
 	any  bool // names are looked up in every schema
 	body bool // the text is a function's body, a view's query or an expression
+	into bool // SELECT INTO in a body makes a table: it is no variable
 	out  *facts
 	own  names // prepared statements and cursors that this text makes
 	made names // relations and functions that it makes

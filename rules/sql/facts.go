@@ -261,7 +261,7 @@ func (b *body) read(s *Snapshot) *facts {
 			b.facts.fail("a definition is too long to read")
 			return
 		}
-		c := &classifier{in: Input{Snapshot: s, Conforming: true}, body: true, out: b.facts}
+		c := &classifier{in: Input{Snapshot: s, Conforming: true}, body: true, into: b.into, out: b.facts}
 		c.text(b.text, 0)
 	})
 	return b.facts

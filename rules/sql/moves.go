@@ -89,7 +89,7 @@ func (s *scan) moved(lo, hi int) {
 			s.movedByUpdate(i+1, s.until(i, hi), &common)
 		case s.is(i, "merge") && s.is(i+1, "into"):
 			s.movedByMerge(i+2, s.until(i, hi), &common)
-		case s.is(i, "into") && !s.isAny(i-1, "insert", "merge") && !s.c.body:
+		case s.is(i, "into") && !s.isAny(i-1, "insert", "merge") && (!s.c.body || s.c.into):
 			s.movedBySelect(i, s.until(i, hi), lo, &common)
 		case s.is(i, "create") && begins:
 			s.movedByCreate(i+1, s.until(i, hi))
@@ -152,7 +152,7 @@ func (s *scan) flows(f *flow, lo, hi int) {
 			f.all = f.all || t.word == "*" && s.isStar(i)
 		case !s.isName(i) || s.is(i-1, "as") && !from:
 		case from:
-			f.all = f.all || s.renames(t.word)
+			s.source(f, i)
 		default:
 			s.flowName(f, i)
 		}
@@ -299,9 +299,25 @@ func (s *scan) flowsFrom(f *flow, lo, hi int) {
 			}
 			i = s.toks[i].match
 		case s.isName(i):
-			f.all = f.all || s.renames(s.toks[i].word)
+			s.source(f, i)
 		}
 	}
+}
+
+// source notes what the name at i, in FROM, reads: a function, or a list of new names for columns.
+func (s *scan) source(f *flow, i int) {
+	w := s.toks[i].word
+	if !s.is(i+1, "(") {
+		f.all = f.all || s.renames(w)
+		return
+	}
+	j := i - 1
+	if s.is(j, "as") {
+		j--
+	}
+	only := s.is(j, ")") && s.toks[j].match > 0 && s.is(s.toks[j].match-1, "only")
+	f.all = f.all || only || s.is(j, "*") || j >= 0 && s.isName(j) && s.toks[j].class != function && !s.isAny(j, "tablesample", "ordinality")
+	s.flowName(f, i)
 }
 
 // sources notes what the queries and functions in any FROM between lo and hi read.
@@ -415,7 +431,7 @@ func (s *scan) movedByMerge(i, hi int, common *flow) {
 
 // movedBySelect reads SELECT … INTO. i is INTO.
 func (s *scan) movedBySelect(i, hi, lo int, common *flow) {
-	if s.isAny(i+1, "temp", "temporary") || s.isAny(i+1, "local", "global") && s.isAny(i+2, "temp", "temporary") {
+	if !s.c.body && (s.isAny(i+1, "temp", "temporary") || s.isAny(i+1, "local", "global") && s.isAny(i+2, "temp", "temporary")) {
 		return
 	}
 	for i > lo && !s.is(i, "select") {
@@ -425,10 +441,11 @@ func (s *scan) movedBySelect(i, hi, lo int, common *flow) {
 	s.flowInto("table", "", i, hi)
 }
 
-// movedByCreate reads CREATE TABLE … AS. Views are known by what they are made of.
+// movedByCreate reads CREATE TABLE … AS. Views are known by what they are made of, temporary tables by what the session remembers, unless a function
+// makes them.
 func (s *scan) movedByCreate(i, hi int) {
 	for s.isAny(i, "unlogged", "local", "global", "temp", "temporary") {
-		if s.isAny(i, "temp", "temporary") {
+		if s.isAny(i, "temp", "temporary") && !s.c.body {
 			return
 		}
 		i++
@@ -440,7 +457,7 @@ func (s *scan) movedByCreate(i, hi int) {
 	for s.isAny(i, "if", "not", "exists") {
 		i++
 	}
-	if _, own := s.target(i, hi); own && s.is(i+1, ".") { // pg_temp.x
+	if _, own := s.target(i, hi); own && s.is(i+1, ".") && !s.c.body { // pg_temp.x
 		return
 	}
 	if as := s.seek(i, hi, "as"); as < hi {

@@ -394,7 +394,7 @@ func (s *scan) into(i int) {
 		}
 	case "select":
 		f.from, f.want = false, false
-		if !s.c.body {
+		if !s.c.body || s.c.into {
 			s.f.changes, s.f.writes = true, true
 			s.f.operations.add("create")
 		}

@@ -35,6 +35,7 @@ type routine struct {
 // body is a text that runs when something is touched.
 type body struct {
 	text  string
+	into  bool // see classifier
 	once  sync.Once
 	facts *facts
 }
@@ -57,7 +58,7 @@ func NewSnapshot(c Catalog) *Snapshot {
 		f := &c.Functions[i]
 		n := &routine{schema: f.Schema, name: f.Name, full: f.Schema + "." + f.Name, language: f.Language, volatile: f.Volatile != 'i' && f.Volatile != 's'}
 		if in(trustedTable, f.Language) {
-			n.body.text = f.Source
+			n.body.text, n.body.into = f.Source, f.Language == "sql"
 		}
 		if f.Runs != "" {
 			n.body.text += "\n;" + f.Runs

@@ -238,14 +238,14 @@ func (s *scan) bodies(language string, lo, hi int) {
 			s.f.fail("a body cannot be read")
 			continue
 		}
-		s.body(text)
+		s.body(text, language == "sql")
 	}
 }
 
-// body reads a text that will run.
-func (s *scan) body(text string) {
+// body reads a text that will run. into: what SELECT INTO names there are tables.
+func (s *scan) body(text string, into bool) {
 	sub := &facts{}
-	c := &classifier{in: s.c.in, path: s.c.path, any: true, body: true, out: sub}
+	c := &classifier{in: s.c.in, path: s.c.path, any: true, body: true, into: into, out: sub}
 	c.text(text, s.nested+1)
 	s.f.merge(sub)
 	for m := range sub.moves {

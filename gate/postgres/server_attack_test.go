@@ -296,6 +296,10 @@ var attackTable = []struct {
 	{"a temporary table that a function makes", []string{
 		"create function pg_temp.f() returns void language plpgsql as $$ begin create temp table tt2 as select password as a from users; end $$", "select pg_temp.f()", "@refresh", "select a from tt2",
 	}},
+	{"a temporary table that a known function makes", []string{
+		"@direct create function public.f() returns void language plpgsql as $$ begin create temp table tt2 as select password as a from users; end $$", "@refresh", "select f()", "@refresh",
+		"select a, a || '' from tt2",
+	}},
 }
 
 const attackCleanup = `do $$ declare r record; begin for r in select p.oid::regprocedure f from pg_proc p where pronamespace='public'::regnamespace and prokind = 'a' loop execute 'drop aggregate '||r.f||' cascade'; end loop; end $$

@@ -95,6 +95,9 @@ func (s *scan) touch(schema, name string) {
 	found := s.find(schema, name)
 	for _, r := range found {
 		s.f.touch(r)
+		if n := s.c.in.Names; n != nil && temporary(r.schema) && n.tables[name] == nil && n.made[name] == nil && n.called != nil { // a function may have filled it
+			s.f.include(&weir.SQL{Columns: n.called.Columns, Settings: n.called.Settings, ReadOnly: true})
+		}
 	}
 	if made := s.made(schema, name); made != nil {
 		s.f.include(made)

@@ -28,6 +28,7 @@ type codec struct {
 	due        uint64 // of them, those whose answers the target was asked to send
 	wrote      bool   // something that writes was executed since the last Sync
 	naming     int    // entries that may change what statements are called
+	altered    bool   // definitions changed in a transaction that may not have ended
 	discard    bool   // the client's messages up to its Sync have been refused
 	skip       int    // bytes of a refused message that are still to come
 	pieces     int    // bytes of a long CopyData that are still to come
@@ -180,6 +181,8 @@ func (c *codec) classify(text string, picks pick) *facts {
 			f.changes = true
 		case "PREPARE", "DEALLOCATE", "DISCARD":
 			f.names = true
+		case "COMMIT":
+			f.changes = f.changes || !f.sql.ReadOnly // of what was prepared
 		case "EXECUTE", "FETCH":
 			f.looks = true
 		}
@@ -266,6 +269,7 @@ func (c *codec) sent(text string, f *facts) {
 		c.opens(text, f)
 	}
 	if f.changes {
+		c.altered = true
 		c.o.Changed()
 	}
 	if f.sql.ReadOnly && !has(f.sql, "DECLARE") && len(f.sql.Functions) == 0 {

@@ -281,6 +281,10 @@ func (c *codec) readyForQuery(a *session.Answers, e *entry, body []byte, at, end
 		c.closePortals(e.sync)
 	}
 	c.pop(a, end, nil)
+	if c.altered && c.tx == 'I' { // only now others see it
+		c.altered = c.owes()
+		c.o.Changed()
+	}
 	for i := len(c.open) - 1; i >= 0; i-- {
 		if r := c.open[i]; r.refs == 0 && (c.tx == 'I' || r.ready) {
 			r.ready = true

@@ -39,6 +39,7 @@ type attacked struct {
 	*door
 	snapshot atomic.Pointer[sql.Snapshot]
 	last     atomic.Pointer[weir.Command]
+	changes  atomic.Int64 // that the sessions told of
 }
 
 func openAttack(t testing.TB, readOnly bool) *attacked {
@@ -59,6 +60,7 @@ func openAttack(t testing.TB, readOnly bool) *attacked {
 	secret := func(relation, column string) bool { return column == "password" }
 	a.door = openDoor(t, addr, c, nil, func(o *CodecOptions) {
 		o.Snapshot, o.ReadOnly = a.snapshot.Load, readOnly
+		o.Changed = func() { a.changes.Add(1) }
 		o.Secret = secret
 		o.Columns = func(relation, column string) (bool, bool) { return secret(relation, column), column == "query" }
 		o.SecretSetting = func(name string) bool { return strings.Contains(name, "secret") }
@@ -436,5 +438,25 @@ func TestAttacksOnPortals(t *testing.T) {
 				t.Error(got)
 			}
 		})
+	}
+}
+
+// TestChangesAreToldOfOnceTheyAreSeen holds a transaction open: until it ends a reading of the catalogue does not have what it makes.
+func TestChangesAreToldOfOnceTheyAreSeen(t *testing.T) {
+	a := openAttack(t, false)
+	conn := a.client(t)
+	for _, steps := range [][]string{{"begin", "create view tmpv as select 1 as a", "select 1", "commit"}, {"create or replace view tmpv as select 2 as a"}, {"begin; alter view tmpv rename to tmpw", "rollback"}} {
+		for _, step := range steps[:len(steps)-1] {
+			_ = said(conn.Exec(context.Background(), step).ReadAll())
+		}
+		before := a.changes.Load()
+		last := steps[len(steps)-1]
+		want := int64(1)
+		if len(steps) == 1 {
+			want = 2 // before it runs, too
+		}
+		if got := said(conn.Exec(context.Background(), last).ReadAll()); a.changes.Load() < before+want {
+			t.Errorf("%q: %s", steps, got)
+		}
 	}
 }

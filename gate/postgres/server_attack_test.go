@@ -302,6 +302,12 @@ var attackTable = []struct {
 		"@direct create function public.f() returns void language plpgsql as $$ begin create temp table tt2 as select password as a from users; end $$", "@refresh", "select f()", "@refresh",
 		"select a, a || '' from tt2",
 	}},
+	{"IF NOT EXISTS of what exists", []string{"@direct create view evil as select password || '' as x from users", "create table if not exists evil (x text); select x from evil"}},
+	{"another schema's of the same name", []string{"@direct create view evil as select password || '' as x from users", "create temp table evil (x text); select x from public.evil"}},
+	{"another schema's function of the same name", []string{
+		"@direct create function public.evilf() returns text language sql as 'select max(password) from public.users'", "create function pg_temp.evilf() returns text language sql as 'select 1::text'; select public.evilf()",
+		"select evilf()",
+	}},
 }
 
 const attackCleanup = `do $$ declare r record; begin for r in select p.oid::regprocedure f from pg_proc p where pronamespace='public'::regnamespace and prokind = 'a' loop execute 'drop aggregate '||r.f||' cascade'; end loop; end $$

@@ -1,6 +1,9 @@
 package sql
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Binding is what a statement does to a name that later statements of the session may use.
 type Binding struct {
@@ -8,6 +11,7 @@ type Binding struct {
 	Name   string
 	Kind   string // of CREATE and DROP: "table", "view", "function" …; "alias" for another name of what there is
 	Schema string // of CREATE and DROP: as it is written; "pg_temp" where it is temporary
+	Maybe  bool   // IF NOT EXISTS: there may be another one
 }
 
 // Bindings tells which names a text gives and takes, in order, so that a session can tell Input's funcs what they stand for: what Classify said of the
@@ -80,6 +84,7 @@ func (s *scan) bindings(out []Binding, lo, hi int) []Binding {
 		}
 		b := Binding{Verb: strings.ToUpper(w), Kind: s.toks[i].word}
 		for i++; s.isAny(i, "if", "not", "exists"); i++ {
+			b.Maybe = true
 		}
 		return s.named(out, b, temp, i, hi)
 	case "alter":
@@ -102,6 +107,53 @@ func (s *scan) bindings(out []Binding, lo, hi int) []Binding {
 		}
 	}
 	return out
+}
+
+// surely are the ways to name what b has made, where nothing else is meant by them: "name", "schema.name", "*.name" for any schema; with "?" in front
+// where there may have been another one.
+func (b *Binding) surely(path []string) []string {
+	if b.Verb != "CREATE" || b.Kind == "schema" {
+		return nil
+	}
+	if b.Maybe {
+		sure := *b
+		sure.Maybe = false
+		out := sure.surely(path)
+		for i := range out {
+			out[i] = "?" + out[i]
+		}
+		return out
+	}
+	anywhere := slices.Contains(path, "$user")
+	switch {
+	case b.Schema == "":
+		out := []string{b.Name}
+		for _, schema := range path {
+			out = append(out, schema+"."+b.Name)
+		}
+		if anywhere {
+			out = append(out, "*."+b.Name)
+		}
+		return out
+	case anywhere, slices.Contains(path, b.Schema), b.Schema == "pg_temp" && b.Kind != "function" && b.Kind != "procedure" && b.Kind != "aggregate":
+		return []string{b.Name, b.Schema + "." + b.Name}
+	}
+	return []string{b.Schema + "." + b.Name}
+}
+
+// sure tells whether a name surely is of what this text or this session made. maybe: there may have been another one, since only rows go into it.
+func (s *scan) sure(schema, name string, maybe bool) bool {
+	if s.c.in.Made != nil && s.c.in.Made(name) != nil {
+		return true
+	}
+	if temporary(schema) {
+		schema = "pg_temp"
+	}
+	has := func(made names, doubt string) bool {
+		return schema == "" && made.has(doubt+name) || schema != "" && (made.has(doubt+schema+"."+name) || made.has(doubt+"*."+name))
+	}
+	in := func(made names) bool { return has(made, "") || maybe && has(made, "?") }
+	return in(s.c.sure) || s.c.in.Names != nil && in(s.c.in.Names.sure)
 }
 
 // bindRule adds the table that the rule at i makes a view of.

@@ -37,6 +37,7 @@ type classifier struct {
 	out  *facts
 	own  names // prepared statements and cursors that this text makes
 	made names // relations and functions that it makes
+	sure names // what they are surely called by; see Binding.surely
 	deep bool  // parentheses nest too deep to read the text
 }
 
@@ -214,6 +215,9 @@ func (c *classifier) text(text string, nested int) {
 			for _, b := range s.bindings(nil, lo, hi) {
 				if b.Verb == "CREATE" && b.Kind != "schema" {
 					c.made.add(b.Name)
+				}
+				for _, name := range b.surely(c.path) {
+					c.sure.add(name)
 				}
 			}
 			s.statement(lo, hi)

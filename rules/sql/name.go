@@ -111,7 +111,7 @@ func (s *scan) find(schema, name string) []*relation {
 	}
 	found := s.c.in.Snapshot.find(s.c.path, schema, name, s.c.any || s.c.body)
 	if n := s.c.in.Names; n != nil && len(found) == 0 && schema != "pg_catalog" {
-		if t := n.tables[name]; t != nil {
+		if t := n.tables[name]; t != nil && s.sure(schema, name, false) {
 			return []*relation{t}
 		}
 	}
@@ -147,16 +147,16 @@ func (s *scan) place(schema, name string, target bool) {
 }
 
 func (s *scan) unknown(schema, name string) {
-	if s.made(schema, name) != nil { // its relations were added where it was touched
-		s.star = true
+	s.star = true
+	sure := s.sure(schema, name, s.top().target && s.top().verb == "insert")
+	if sure && s.made(schema, name) != nil { // its relations were added where it was touched
 		return
 	}
 	if schema == "" {
 		schema = "?"
 	}
 	s.f.relations.add(schema + "." + name)
-	s.star = true
-	if !s.c.made.has(name) {
+	if !sure {
 		s.f.fail("unknown relation " + name)
 	}
 }
@@ -295,7 +295,7 @@ func (s *scan) call(i, end int, schema string) {
 	if len(found) > 0 || end == i && s.syntax(i) {
 		return
 	}
-	if s.made(schema, name) != nil || s.c.made.has(name) {
+	if s.sure(schema, name, false) {
 		return
 	}
 	if s.ddl && s.top().verb == "" {

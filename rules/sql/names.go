@@ -15,6 +15,7 @@ const maxNames = 1000
 type Names struct {
 	made    map[string]*weir.SQL // views and functions, and what went into tables
 	tables  map[string]*relation
+	sure    names // see Binding.surely
 	cursors map[string]*weir.SQL
 	called  *weir.SQL // what functions, which may open cursors, did
 	opened  *weir.SQL // of called: what those did that surely or perhaps open some, under any name
@@ -122,10 +123,17 @@ func (n *Names) create(b *Binding, s *weir.SQL, in *Input) {
 	if len(n.made) >= maxNames {
 		return // unknown names are unclear
 	}
+	path := in.SearchPath
+	if path == nil && in.Snapshot != nil {
+		path = in.Snapshot.path
+	}
+	for _, name := range b.surely(path) {
+		n.sure.add(name)
+	}
 	schema := b.Schema
 	if schema == "" {
 		schema = "public"
-		if path := in.SearchPath; len(path) > 0 && path[0] != "$user" {
+		if len(path) > 0 && path[0] != "$user" {
 			schema = path[0]
 		} else if in.Snapshot != nil && len(in.Snapshot.path) > 0 {
 			schema = in.Snapshot.path[0]

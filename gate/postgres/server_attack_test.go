@@ -308,6 +308,10 @@ var attackTable = []struct {
 		"@direct create function public.evilf() returns text language sql as 'select max(password) from public.users'", "create function pg_temp.evilf() returns text language sql as 'select 1::text'; select public.evilf()",
 		"select evilf()",
 	}},
+	{"SHOW in a function", []string{
+		"create function pg_temp.f() returns setof text language plpgsql as $$ declare r record; begin for r in show my.secret loop return next r.\"my.secret\"; end loop; end $$", "select pg_temp.f()",
+	}},
+	{"SHOW as a function's query", []string{"create function pg_temp.f() returns setof text language plpgsql as $$ begin return query show my.secret; end $$", "select pg_temp.f()"}},
 }
 
 const attackCleanup = `do $$ declare r record; begin for r in select p.oid::regprocedure f from pg_proc p where pronamespace='public'::regnamespace and prokind = 'a' loop execute 'drop aggregate '||r.f||' cascade'; end loop; end $$

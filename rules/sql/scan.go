@@ -242,6 +242,10 @@ func (s *scan) keyword(i int) int {
 	if s.c.body && s.is(i, "fetch") {
 		s.fetch(i)
 	}
+	if s.c.body && s.is(i, "show") && s.isName(i+1) && (s.boundary(i-1) || s.isAny(i-1, "in", "for", "query")) { // a query as any other
+		s.f.operations.add("show")
+		s.settings(i, len(s.toks))
+	}
 	switch w := s.toks[i].word; w {
 	case "select", "values":
 		if w == "values" && (f.verb == "insert" || !s.is(i+1, "(")) {
@@ -347,6 +351,9 @@ func (s *scan) query(i int) bool {
 
 // clause acts on the words that begin parts of statements.
 func (s *scan) clause(i int) int {
+	if s.is(i-1, "as") { // a label
+		return i + 1
+	}
 	f := s.top()
 	switch w := s.toks[i].word; w {
 	case "from":

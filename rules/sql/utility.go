@@ -130,9 +130,11 @@ func (s *scan) definition(w string, lo, hi int) {
 			s.f.settings.add("*")
 		case s.is(i, "owner") && s.is(i+1, "to"):
 			s.assumed(i+2, hi)
-		case s.is(i, "file_fdw"), s.isAny(i, "filename") && i+1 < hi && s.toks[i+1].Kind >= String:
+		case s.is(i, "set") && (s.isAny(i+1, "role", "names", "session", "transaction", "xml") || s.is(i+1, "schema") && i+2 < hi && s.toks[i+2].Kind >= String):
+			s.special(i+1, hi)
+		case s.isWord(i) && s.toks[i].word == "file_fdw", s.isWord(i) && s.toks[i].word == "filename" && i+1 < hi && s.toks[i+1].Kind >= String:
 			s.f.files = true
-		case s.is(i, "program") && i+1 < hi && s.toks[i+1].Kind >= String && s.toks[i+1].Kind <= Dollar:
+		case s.isWord(i) && s.toks[i].word == "program" && i+1 < hi && s.toks[i+1].Kind >= String && s.toks[i+1].Kind <= Dollar:
 			s.f.program = true
 		}
 	}

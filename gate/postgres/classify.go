@@ -63,24 +63,36 @@ func newGrammar(o *CodecOptions, path func() []string) grammar {
 // anyPath is the search path of a session that has changed it: names may mean any schema.
 const anyPath = "$any"
 
-// searchPath is a search path as its setting spells it, without "$user".
-func searchPath(setting string) []string {
-	switch setting {
-	case "":
-		return nil
-	case anyPath:
+// searchPath is a search path as its setting spells it, with user for "$user". What cannot be read may be any.
+func searchPath(setting, user string) []string {
+	if setting == anyPath {
 		return []string{"$user"}
 	}
 	var out []string
-	for _, p := range strings.Split(setting, ",") {
-		p = strings.TrimSpace(p)
-		if q := strings.Trim(p, `"`); q != p {
-			p = q
+	for rest := strings.TrimSpace(setting); rest != ""; {
+		var name string
+		if rest[0] == '"' {
+			var n int
+			name, n = quoted(rest, '"', false)
+			rest = strings.TrimSpace(rest[n:])
 		} else {
-			p = strings.ToLower(p)
+			n := strings.IndexByte(rest, ',')
+			if n < 0 {
+				n = len(rest)
+			}
+			name, rest = strings.ToLower(strings.TrimSpace(rest[:n])), rest[n:]
 		}
-		if p != "" && p != "$user" {
-			out = append(out, p)
+		if rest != "" && rest[0] != ',' {
+			return []string{"$user"}
+		}
+		rest = strings.TrimSpace(strings.TrimPrefix(rest, ","))
+		if name == "$user" {
+			if name = user; name == "" {
+				return []string{"$user"}
+			}
+		}
+		if name != "" {
+			out = append(out, name)
 		}
 	}
 	return out

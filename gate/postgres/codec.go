@@ -35,6 +35,7 @@ type codec struct {
 	copyIn     *copyIn
 	opened     opened          // by what was sent
 	path       string          // the search path as it was set last
+	user       string          // who "$user" in it is
 	tainted    map[string]bool // settings that may hold what columns do; "*" for any
 	encoding   string          // why nothing may pass any more: the target's settings
 
@@ -71,7 +72,7 @@ const keptFacts = 256
 // NewCodec makes the codec of one session that has just become ready.
 func NewCodec(o CodecOptions) session.Codec {
 	c := newCodec(o)
-	c.read = newGrammar(&c.o, func() []string { return searchPath(c.path) })
+	c.read = newGrammar(&c.o, func() []string { return searchPath(c.path, c.user) })
 	return c
 }
 
@@ -118,6 +119,8 @@ func (c *codec) status(name, value string) {
 		if value != "on" {
 			c.encoding = "standard_conforming_strings is off, so statements cannot be read"
 		}
+	case "session_authorization":
+		c.user = value
 	case "search_path":
 		if c.path != anyPath {
 			c.path = value
@@ -282,7 +285,8 @@ func (c *codec) sent(text string, f *facts) {
 		return
 	}
 	for _, name := range f.sql.Settings {
-		if c.path != anyPath && (name == "search_path" || name == "*") {
+		who := (name == "role" || name == "session_authorization") && (c.path == "" || strings.Contains(c.path, "$user"))
+		if c.path != anyPath && (name == "search_path" || name == "*" || who) {
 			c.path = anyPath
 			c.forget()
 		}

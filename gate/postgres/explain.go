@@ -26,7 +26,7 @@ func (h *Handler) Command(ctx context.Context, resource, text string) (*weir.Com
 		SecretSetting: h.opt.SecretSetting,
 	}
 	c := newCodec(o)
-	c.read = newGrammar(&c.o, func() []string { return searchPath(c.path) })
+	c.read = newGrammar(&c.o, func() []string { return searchPath(c.path, c.user) })
 	cmd := c.command(sql.Normal(text, true), c.factsOf(text))
 	if cat.snapshot() == nil {
 		return cmd, weir.NewError(weir.Unavailable, "the target's catalogue cannot be read, so it cannot be told what the statement touches", nil)

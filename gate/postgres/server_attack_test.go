@@ -39,7 +39,8 @@ type attacked struct {
 	*door
 	snapshot atomic.Pointer[sql.Snapshot]
 	last     atomic.Pointer[weir.Command]
-	changes  atomic.Int64 // that the sessions told of
+	changes  atomic.Int64      // that the sessions told of
+	settings map[string]string // of the next client's startup message
 }
 
 func openAttack(t testing.TB, readOnly bool) *attacked {
@@ -60,12 +61,12 @@ func openAttack(t testing.TB, readOnly bool) *attacked {
 	secret := func(relation, column string) bool { return column == "password" }
 	a.door = openDoor(t, addr, c, nil, func(o *CodecOptions) {
 		o.Snapshot, o.ReadOnly = a.snapshot.Load, readOnly
-		o.Changed = func() { a.changes.Add(1) }
+		o.Changed, o.Settings = func() { a.changes.Add(1) }, a.settings
 		o.Secret = secret
 		o.Columns = func(relation, column string) (bool, bool) { return secret(relation, column), column == "query" }
 		o.SecretSetting = func(name string) bool { return strings.Contains(name, "secret") }
 	})
-	a.read = func(c *codec) grammar { return newGrammar(&c.o, func() []string { return searchPath(c.path) }) }
+	a.read = func(c *codec) grammar { return newGrammar(&c.o, func() []string { return searchPath(c.path, c.user) }) }
 	a.refresh(t)
 	return a
 }
@@ -468,5 +469,33 @@ func TestChangesAreToldOfOnceTheyAreSeen(t *testing.T) {
 		if got := said(conn.Exec(context.Background(), last).ReadAll()); a.changes.Load() < before+want {
 			t.Errorf("%q: %s", steps, got)
 		}
+	}
+}
+
+// TestAttacksOnThePath names a view of the user's own schema as a table of another one is called.
+func TestAttacksOnThePath(t *testing.T) {
+	a := openAttack(t, false)
+	got := a.direct(t, a.upstream, "create schema boss authorization app; create schema app authorization app; grant boss to app; set role app; "+
+		"create view app.notes as select id, password || '' as note from users; create view boss.notes as select * from app.notes; grant usage on schema boss to boss; grant select on boss.notes to boss")
+	if strings.Contains(got, "ERR") {
+		t.Fatal(got)
+	}
+	a.refresh(t)
+	for path, steps := range map[string][]string{`"$user",public`: {"select note || '' from notes"}, "": {"select set_config('role', 'boss', false)", "select note || '' from notes"}} {
+		options := ""
+		if a.settings = map[string]string{"search_path": path}; path != "" {
+			options = "&options=-c%20search_path%3D" + path
+		}
+		conn, err := pgconn.Connect(context.Background(), fmt.Sprintf("postgres://app@%s/postgres?sslmode=disable%s", a.addr, options))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, step := range steps {
+			got += said(conn.Exec(context.Background(), step).ReadAll())
+		}
+		_ = conn.Close(context.Background())
+	}
+	if strings.Contains(got, plain) || !strings.Contains(got, "[masked") {
+		t.Error(got)
 	}
 }

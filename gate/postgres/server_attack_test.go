@@ -197,6 +197,15 @@ func TestAttacks(t *testing.T) {
 // long63 is a name as long as the server keeps it.
 var long63 = strings.Repeat("p", 63)
 
+// manyViews makes more names than a session remembers one by one.
+func manyViews() string {
+	var b strings.Builder
+	for i := range 1001 {
+		fmt.Fprintf(&b, "create temp view many%d as select 1 as a;", i)
+	}
+	return b.String()
+}
+
 var attackTable = []struct {
 	name  string
 	steps []string
@@ -313,6 +322,7 @@ var attackTable = []struct {
 		"create function pg_temp.f() returns setof text language plpgsql as $$ declare r record; begin for r in show my.secret loop return next r.\"my.secret\"; end loop; end $$", "select pg_temp.f()",
 	}},
 	{"SHOW as a function's query", []string{"create function pg_temp.f() returns setof text language plpgsql as $$ begin return query show my.secret; end $$", "select pg_temp.f()"}},
+	{"a temporary view after many others", []string{manyViews(), "begin", "create temp view notes as select 1 as id, password || '' as note from users", "select note || '' from notes", "rollback"}},
 }
 
 const attackCleanup = `do $$ declare r record; begin for r in select p.oid::regprocedure f from pg_proc p where pronamespace='public'::regnamespace and prokind = 'a' loop execute 'drop aggregate '||r.f||' cascade'; end loop; end $$

@@ -124,7 +124,7 @@ func (s *scan) made(schema, name string) *weir.SQL {
 		return nil
 	}
 	if n := s.c.in.Names; n != nil {
-		if m := n.made[name]; m != nil {
+		if m := n.stands(name); m != nil {
 			return m
 		}
 	}

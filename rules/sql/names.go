@@ -15,7 +15,8 @@ const maxNames = 1000
 type Names struct {
 	made    map[string]*weir.SQL // views and functions, and what went into tables
 	tables  map[string]*relation
-	sure    names // see Binding.surely
+	sure    names     // see Binding.surely
+	rest    *weir.SQL // what all names stand for together that made has no room for
 	cursors map[string]*weir.SQL
 	called  *weir.SQL // what functions, which may open cursors, did
 	opened  *weir.SQL // of called: what those did that surely or perhaps open some, under any name
@@ -83,6 +84,9 @@ func (n *Names) meant(f *facts, body names) {
 	if n == nil || len(n.made)+len(n.tables) == 0 {
 		return
 	}
+	if n.rest != nil {
+		f.include(n.rest)
+	}
 	for w := range body {
 		if n.made[w] != nil || n.tables[w] != nil {
 			f.words.add(w)
@@ -112,7 +116,7 @@ func (f *facts) shadow(n *Names) {
 // Own tells whether a relation, "schema.name", may be one that the session made, or made anew, of others.
 func (n *Names) Own(relation string) bool {
 	schema, name, _ := strings.Cut(relation, ".")
-	return temporary(schema) || n.made[name] != nil
+	return temporary(schema) || n.stands(name) != nil
 }
 
 // create keeps what a new name stands for: a table what its values come from, all else what its definition does.
@@ -120,15 +124,15 @@ func (n *Names) create(b *Binding, s *weir.SQL, in *Input) {
 	if n.made == nil {
 		n.made, n.tables = map[string]*weir.SQL{}, map[string]*relation{}
 	}
-	if len(n.made) >= maxNames {
-		return // unknown names are unclear
-	}
+	room := len(n.tables) < maxNames && len(n.made) < maxNames // without it new names are unclear
 	path := in.SearchPath
 	if path == nil && in.Snapshot != nil {
 		path = in.Snapshot.path
 	}
 	for _, name := range b.surely(path) {
-		n.sure.add(name)
+		if room {
+			n.sure.add(name)
+		}
 	}
 	schema := b.Schema
 	if schema == "" {
@@ -146,7 +150,9 @@ func (n *Names) create(b *Binding, s *weir.SQL, in *Input) {
 		if old := n.tables[b.Name]; old != nil {
 			t.columns = union(old.columns, t.columns)
 		}
-		n.tables[b.Name] = t
+		if room || n.tables[b.Name] != nil {
+			n.tables[b.Name] = t
+		}
 		stands = &weir.SQL{Columns: others(s.Columns, b.Name), ReadOnly: true, Unclear: s.Unclear, Dynamic: s.Dynamic}
 		if len(stands.Columns) == 0 && s.Unclear == "" && !s.Dynamic {
 			return // its values come from later statements
@@ -168,7 +174,24 @@ func (n *Names) create(b *Binding, s *weir.SQL, in *Input) {
 	default:
 		stands.Functions = union(stands.Functions, []string{schema + "." + b.Name})
 	}
-	n.made[b.Name] = Join(n.made[b.Name], stands)
+	n.keep(b.Name, stands)
+}
+
+// keep adds to what a name stands for.
+func (n *Names) keep(name string, s *weir.SQL) {
+	if len(n.made) >= maxNames && n.made[name] == nil {
+		n.rest = Join(n.rest, s)
+		return
+	}
+	n.made[name] = Join(n.made[name], s)
+}
+
+// stands is what a name of the session stands for; nil when there is none.
+func (n *Names) stands(name string) *weir.SQL {
+	if m := n.made[name]; m != nil {
+		return m
+	}
+	return n.rest
 }
 
 // full are the names of a relation's columns, sorted.
@@ -198,8 +221,8 @@ func (n *Names) pours(s *weir.SQL) (changed bool) {
 		if len(from) == 0 {
 			continue
 		}
-		n.made[w] = Join(old, &weir.SQL{Columns: from, ReadOnly: true})
-		changed = changed || n.made[w] != old
+		n.keep(w, &weir.SQL{Columns: from, ReadOnly: true})
+		changed = changed || n.made[w] != old || old == nil
 	}
 	return changed
 }

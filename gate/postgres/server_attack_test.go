@@ -111,17 +111,22 @@ func (a *attacked) direct(t testing.TB, addr, text string) string {
 	return said(conn.Exec(context.Background(), text).ReadAll())
 }
 
-// refresh reads the catalogue.
+// refresh reads the catalogue. It fails where views go away meanwhile, as those of a session do that ends.
 func (a *attacked) refresh(t testing.TB) {
 	t.Helper()
-	read, err := readCatalog(context.Background(), func(ctx context.Context) (Querier, error) {
-		c, err := pgconn.Connect(ctx, "postgres://postgres@"+a.upstream+"/postgres")
-		return querier{c}, err
-	})
-	if err != nil {
-		t.Fatal(err)
+	for tries := 0; ; tries++ {
+		read, err := readCatalog(context.Background(), func(ctx context.Context) (Querier, error) {
+			c, err := pgconn.Connect(ctx, "postgres://postgres@"+a.upstream+"/postgres")
+			return querier{c}, err
+		})
+		if err == nil {
+			a.snapshot.Store(sql.NewSnapshot(*read))
+			return
+		}
+		if tries == 100 {
+			t.Fatal(err)
+		}
 	}
-	a.snapshot.Store(sql.NewSnapshot(*read))
 }
 
 func (a *attacked) client(t testing.TB) *pgconn.PgConn {
@@ -323,6 +328,10 @@ var attackTable = []struct {
 	}},
 	{"SHOW as a function's query", []string{"create function pg_temp.f() returns setof text language plpgsql as $$ begin return query show my.secret; end $$", "select pg_temp.f()"}},
 	{"a temporary view after many others", []string{manyViews(), "begin", "create temp view notes as select 1 as id, password || '' as note from users", "select note || '' from notes", "rollback"}},
+	{"the row of a trigger", []string{
+		"create function public.tg() returns trigger language plpgsql as $$ begin insert into leak (note) values (new::text); return new; end $$", "@refresh",
+		"create trigger tr before update on users for each row execute function tg()", "@refresh", "update users set id = id where id = 1", "select note from leak",
+	}},
 }
 
 const attackCleanup = `do $$ declare r record; begin for r in select p.oid::regprocedure f from pg_proc p where pronamespace='public'::regnamespace and prokind = 'a' loop execute 'drop aggregate '||r.f||' cascade'; end loop; end $$

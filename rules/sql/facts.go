@@ -44,6 +44,7 @@ type facts struct {
 	calls                                                             map[*routine]struct{}
 	files, program, dynamic, noWhere, writes, changes, backslash      bool
 	fetches                                                           bool // from cursors that a variable names
+	rows                                                              bool // old or new is mentioned as a whole
 	unclear                                                           string
 	outputs                                                           []weir.Output
 	moves                                                             moves

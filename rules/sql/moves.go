@@ -450,6 +450,12 @@ func (s *scan) movedByCreate(i, hi int) {
 		}
 		i++
 	}
+	for s.isAny(i, "or", "replace", "constraint") {
+		i++
+	}
+	if s.is(i, "trigger") {
+		s.movedByTrigger(i, hi)
+	}
 	if !s.is(i, "table") {
 		return
 	}
@@ -471,6 +477,36 @@ func (s *scan) movedByCreate(i, hi int) {
 			s.flows(&f, as+2, s.toks[as+1].match)
 		}
 		s.goes("table", "", &f)
+	}
+}
+
+// movedByTrigger reads CREATE TRIGGER: a function that writes, with the row or the columns that its text names.
+func (s *scan) movedByTrigger(i, hi int) {
+	for ; i < hi && !(s.is(i, "execute") && s.isAny(i+1, "function", "procedure")); i++ {
+	}
+	for i += 2; i+2 < hi && s.is(i+1, "."); {
+		i += 2
+	}
+	if i >= hi {
+		return
+	}
+	name := s.toks[i].word
+	for _, fn := range s.c.in.Snapshot.functions[name] {
+		d := fn.body.read(s.c.in.Snapshot)
+		if d == nil || !d.writes {
+			continue
+		}
+		for w := range d.words {
+			s.f.moves.add(move{To: "function", Name: w})
+		}
+		if d.rows {
+			s.f.moves.add(move{To: "function", Name: "*"})
+			s.star = true
+		}
+	}
+	if made := s.made("", name); made != nil && (!made.ReadOnly || made.Unclear != "") {
+		s.f.moves.add(move{To: "function", Name: "*"})
+		s.star = true
 	}
 }
 

@@ -40,9 +40,11 @@ func (s *scan) chain(i int) int {
 		}
 		s.call(i, end, schema)
 	case star:
+		s.f.rows = s.f.rows || s.isAny(end, "old", "new")
 		s.wholeOf(last)
 		return end + 3
 	default:
+		s.f.rows = s.f.rows || s.isAny(end, "old", "new") && end == i && !s.is(i-1, "return")
 		if end > i {
 			s.field(schema, last, false)
 		}

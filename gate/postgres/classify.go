@@ -12,6 +12,8 @@ type grammar struct {
 	classify    func(text string, prepared func(name string) *weir.SQL) *weir.SQL
 	note        func(text string, s *weir.SQL) (changed bool) // what a text that is about to run does to names
 	portal      func(name string, s *weir.SQL)                // notes one that statements may fetch from; may be nil
+	failed      func(text string)                             // may be nil
+	ended       func(stays bool)                              // of a transaction; may be nil
 	own         func(relation string) bool                    // the session may have made it, or made it anew; may be nil
 	key         func(dst []byte, text string) ([]byte, bool)
 	fingerprint func(text string) string
@@ -35,6 +37,8 @@ func newGrammar(o *CodecOptions, path func() []string) grammar {
 		},
 		note:        func(text string, s *weir.SQL) bool { return names.Note(text, s, input()) },
 		portal:      names.Portal,
+		failed:      func(text string) { names.Failed(text, input()) },
+		ended:       names.Ended,
 		own:         names.Own,
 		key:         func(dst []byte, text string) ([]byte, bool) { return sql.AppendKey(dst, text, true) },
 		fingerprint: func(text string) string { return sql.Fingerprint(text, true) },

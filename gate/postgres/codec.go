@@ -28,6 +28,7 @@ type codec struct {
 	due        uint64 // of them, those whose answers the target was asked to send
 	wrote      bool   // something that writes was executed since the last Sync
 	naming     int    // entries that may change what statements are called
+	undone     bool   // a transaction was rolled back, at least to a savepoint
 	altered    bool   // definitions changed in a transaction that may not have ended
 	discard    bool   // the client's messages up to its Sync have been refused
 	skip       int    // bytes of a refused message that are still to come

@@ -28,6 +28,10 @@ func (c *codec) failure(a *session.Answers, b []byte, at, end int) error {
 	if e == nil || e.kind == owedSync {
 		return nil
 	}
+	if f := e.facts; f != nil && f.changes && c.read.failed != nil {
+		c.read.failed(e.name)
+		c.forget()
+	}
 	if e.kind == owedQuery {
 		e.copied, e.shape = nil, nil
 		return nil

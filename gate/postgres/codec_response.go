@@ -210,6 +210,7 @@ func (c *codec) complete(a *session.Answers, e *entry, typ byte, b []byte, at, e
 	if typ == 'C' {
 		tag := bytes.TrimSuffix(b[at+frameHeader:end], []byte{0})
 		c.tagged(e, string(tag))
+		c.undone = c.undone || string(tag) == "ROLLBACK"
 		if !plainTag(tag) {
 			c.replaceBody(a, b, at, end, func(dst []byte) []byte { return append(a.Value(dst, "", tag), 0) })
 		}
@@ -281,6 +282,10 @@ func (c *codec) readyForQuery(a *session.Answers, e *entry, body []byte, at, end
 		c.closePortals(e.sync)
 	}
 	c.pop(a, end, nil)
+	if c.tx == 'I' && c.read.ended != nil && (c.undone || !c.owes()) { // else what comes may have made names as well
+		c.read.ended(!c.undone)
+		c.undone = false
+	}
 	if c.altered && c.tx == 'I' { // only now others see it
 		c.altered = c.owes()
 		c.o.Changed()

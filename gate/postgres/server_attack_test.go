@@ -332,6 +332,8 @@ var attackTable = []struct {
 		"create function public.tg() returns trigger language plpgsql as $$ begin insert into leak (note) values (new::text); return new; end $$", "@refresh",
 		"create trigger tr before update on users for each row execute function tg()", "@refresh", "update users set id = id where id = 1", "select note from leak",
 	}},
+	{"a view that could not be made", []string{"@direct create view evil as select password || '' as x from users", "create view evil as select 'x'::text as x", "select x || '' from evil"}},
+	{"a view that was taken back", []string{"begin", "create view evil as select 'x'::text as x", "rollback", "@direct create view evil as select password || '' as x from users", "select x || '' from evil"}},
 }
 
 const attackCleanup = `do $$ declare r record; begin for r in select p.oid::regprocedure f from pg_proc p where pronamespace='public'::regnamespace and prokind = 'a' loop execute 'drop aggregate '||r.f||' cascade'; end loop; end $$

@@ -10,12 +10,13 @@ import (
 // maxNames bounds how many names of one kind a session's Names keeps; what comes on top is kept under one name that stands for all.
 const maxNames = 1000
 
-// Names keeps what names that a session has made stand for, until the snapshot knows them. It only ever adds: whether a statement
-// failed, or was taken back, need not be known. It belongs to one session; not for concurrent use.
+// Names keeps what names that a session has made stand for, until the snapshot knows them. What they stand for it only ever adds to: whether a statement
+// failed, or was taken back, matters only to whether another session's may be meant; see Failed and Ended. It belongs to one session; not for concurrent use.
 type Names struct {
 	made    map[string]*weir.SQL // views and functions, and what went into tables
 	tables  map[string]*relation
 	sure    names     // see Binding.surely
+	fresh   []string  // of sure, those of a transaction that has not ended
 	rest    *weir.SQL // what all names stand for together that made has no room for
 	cursors map[string]*weir.SQL
 	called  *weir.SQL // what functions, which may open cursors, did
@@ -113,6 +114,29 @@ func (f *facts) shadow(n *Names) {
 	}
 }
 
+// Failed tells that a text failed: what it would have made may be there all the same, by another session.
+func (n *Names) Failed(text string, in Input) {
+	path := in.SearchPath
+	if path == nil && in.Snapshot != nil {
+		path = in.Snapshot.path
+	}
+	for _, b := range Bindings(text, in) {
+		for _, name := range b.surely(path) {
+			delete(n.sure, name)
+		}
+	}
+}
+
+// Ended tells that a transaction has ended, and whether what it made stays.
+func (n *Names) Ended(stays bool) {
+	for _, name := range n.fresh {
+		if !stays {
+			delete(n.sure, name)
+		}
+	}
+	n.fresh = n.fresh[:0]
+}
+
 // Own tells whether a relation, "schema.name", may be one that the session made, or made anew, of others.
 func (n *Names) Own(relation string) bool {
 	schema, name, _ := strings.Cut(relation, ".")
@@ -130,8 +154,9 @@ func (n *Names) create(b *Binding, s *weir.SQL, in *Input) {
 		path = in.Snapshot.path
 	}
 	for _, name := range b.surely(path) {
-		if room {
+		if room && !n.sure.has(name) {
 			n.sure.add(name)
+			n.fresh = append(n.fresh, name)
 		}
 	}
 	schema := b.Schema

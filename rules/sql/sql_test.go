@@ -300,3 +300,25 @@ func TestWritesReachWhatIsBelow(t *testing.T) {
 		}
 	}
 }
+
+func TestNamesOfWhatFailed(t *testing.T) {
+	in := Input{Snapshot: snapshotTable(), Conforming: true, Names: &Names{}}
+	make := func(text string) { in.Names.Note(text, Classify(text, in), in) }
+	for _, tt := range []struct {
+		name string
+		do   func()
+		want bool // the names are clear
+	}{
+		{"made", func() { make("create view fresh as select 1 as a") }, true},
+		{"failed", func() { in.Names.Failed("create view fresh as select 1 as a", in) }, false},
+		{"made again", func() { make("create view fresh as select 1 as a") }, true},
+		{"rolled back", func() { in.Names.Ended(false) }, false},
+		{"committed", func() { make("create view fresh as select 1 as a"); in.Names.Ended(true) }, true},
+		{"another one rolled back", func() { make("create view other as select 1 as a"); in.Names.Ended(false) }, true},
+	} {
+		tt.do()
+		if got := Classify("select a from fresh", in); (got.Unclear == "") != tt.want {
+			t.Errorf("%s: %+v", tt.name, got)
+		}
+	}
+}

@@ -334,6 +334,11 @@ var attackTable = []struct {
 	}},
 	{"a view that could not be made", []string{"@direct create view evil as select password || '' as x from users", "create view evil as select 'x'::text as x", "select x || '' from evil"}},
 	{"a view that was taken back", []string{"begin", "create view evil as select 'x'::text as x", "rollback", "@direct create view evil as select password || '' as x from users", "select x || '' from evil"}},
+	{"a rule that is not committed", []string{"insert into leak values (1, 'x')", "begin", "create rule r as on update to leak do instead select password || '' as x from users", "update leak set id = 1 where true", "rollback"}},
+	{"a trigger that is not committed", []string{
+		"create function public.tg() returns trigger language plpgsql as $$ begin raise exception '%', (select password from users); end $$", "@refresh",
+		"begin", "create trigger tr before insert on leak for each row execute function tg()", "insert into leak values (1)", "rollback",
+	}},
 }
 
 const attackCleanup = `do $$ declare r record; begin for r in select p.oid::regprocedure f from pg_proc p where pronamespace='public'::regnamespace and prokind = 'a' loop execute 'drop aggregate '||r.f||' cascade'; end loop; end $$

@@ -9,7 +9,7 @@ import (
 type Binding struct {
 	Verb   string // "PREPARE", "DEALLOCATE", "DECLARE", "CLOSE", "CREATE", "DROP"; "DISCARD" and "DEALLOCATE"/"CLOSE" with no name mean all
 	Name   string
-	Kind   string // of CREATE and DROP: "table", "view", "function" …; "alias" for another name of what there is
+	Kind   string // of CREATE and DROP: "table", "view", "function" …; "alias" for another name of what there is, "on" for what runs with a relation
 	Schema string // of CREATE and DROP: as it is written; "pg_temp" where it is temporary
 	Maybe  bool   // IF NOT EXISTS: there may be another one
 }
@@ -76,8 +76,8 @@ func (s *scan) bindings(out []Binding, lo, hi int) []Binding {
 			temp = temp || s.isAny(i, "temp", "temporary")
 			i++
 		}
-		if w == "create" && s.is(i, "rule") {
-			return s.bindRule(out, i, hi)
+		if w == "create" && s.isAny(i, "rule", "trigger", "constraint", "policy", "index", "unique") {
+			return s.bindOn(out, i, hi)
 		}
 		if !s.isAny(i, "table", "view", "function", "procedure", "aggregate", "sequence", "type", "domain") {
 			return out
@@ -112,7 +112,7 @@ func (s *scan) bindings(out []Binding, lo, hi int) []Binding {
 // surely are the ways to name what b has made, where nothing else is meant by them: "name", "schema.name", "*.name" for any schema; with "?" in front
 // where there may have been another one.
 func (b *Binding) surely(path []string) []string {
-	if b.Verb != "CREATE" || b.Kind == "schema" {
+	if b.Verb != "CREATE" || b.Kind == "schema" || b.Kind == "on" {
 		return nil
 	}
 	if b.Maybe {
@@ -156,11 +156,21 @@ func (s *scan) sure(schema, name string, maybe bool) bool {
 	return in(s.c.sure) || s.c.in.Names != nil && in(s.c.in.Names.sure)
 }
 
-// bindRule adds the table that the rule at i makes a view of.
-func (s *scan) bindRule(out []Binding, i, hi int) []Binding {
-	for ; i < hi; i++ {
-		if s.is(i, "on") && s.is(i+1, "select") && s.is(i+2, "to") {
-			return s.named(out, Binding{Verb: "CREATE", Kind: "view"}, false, i+3, hi)
+// bindOn adds the relation of the rule, trigger, policy or index at i, which a rule may make a view of.
+func (s *scan) bindOn(out []Binding, i, hi int) []Binding {
+	b, rule := Binding{Verb: "CREATE", Kind: "on"}, s.is(i, "rule")
+	for ; i+1 < hi; i++ {
+		switch {
+		case rule && s.is(i, "on") && s.is(i+2, "to"):
+			if s.is(i+1, "select") {
+				b.Kind = "view"
+			}
+			return s.named(out, b, false, i+3, hi)
+		case !rule && s.is(i, "on"):
+			if i++; s.is(i, "only") {
+				i++
+			}
+			return s.named(out, b, false, i, hi)
 		}
 	}
 	return out
@@ -191,6 +201,10 @@ func (s *scan) bindAlter(out []Binding, lo, hi int) []Binding {
 			}
 			return out
 		}
+	}
+	if b.Kind != "schema" {
+		b.Kind = "on"
+		return s.named(out, b, false, i, hi)
 	}
 	return out
 }

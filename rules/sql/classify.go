@@ -213,7 +213,7 @@ func (c *classifier) text(text string, nested int) {
 		if hi > lo {
 			count++
 			for _, b := range s.bindings(nil, lo, hi) {
-				if b.Verb == "CREATE" && b.Kind != "schema" {
+				if b.Verb == "CREATE" && b.Kind != "schema" && b.Kind != "on" {
 					c.made.add(b.Name)
 				}
 				for _, name := range b.surely(c.path) {

@@ -193,6 +193,12 @@ func (n *Names) create(b *Binding, s *weir.SQL, in *Input) {
 		}
 		stands.ReadOnly = !slices.ContainsFunc(s.Functions, func(f string) bool { return !strings.HasPrefix(f, "pg_catalog.") })
 		stands.Relations, stands.Moves = union(stands.Relations, []string{schema + "." + b.Name}), nil
+	case "on": // until the snapshot has it, whatever touches the relation may run it
+		rule := slices.Contains(s.Operations, "SELECT") || len(s.Moves) > 0
+		if !rule && !slices.ContainsFunc(s.Functions, func(f string) bool { return !strings.HasPrefix(f, "pg_catalog.") }) {
+			return
+		}
+		stands.Operations, stands.Moves, stands.ReadOnly = nil, nil, true
 	case "schema":
 		n.anywhere = true
 		return

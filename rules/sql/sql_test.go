@@ -173,9 +173,9 @@ func TestBindings(t *testing.T) {
 		{"deallocate all; discard all", []Binding{{Verb: "DEALLOCATE"}, {Verb: "DISCARD"}}},
 		{"create view v as select 1", []Binding{{Verb: "CREATE", Name: "v", Kind: "view"}}},
 		{"alter view if exists a.b rename to c; alter function f(int) set schema s", []Binding{{Verb: "CREATE", Name: "c", Kind: "alias"}, {Verb: "CREATE", Name: "f", Kind: "alias", Schema: "s"}}},
-		{"alter table t rename column a to b; alter role a rename to b; alter schema a rename to b", []Binding{{Verb: "CREATE", Name: "b", Kind: "schema"}}},
+		{"alter table t rename column a to b; alter role a rename to b; alter schema a rename to b", []Binding{{Verb: "CREATE", Name: "t", Kind: "on"}, {Verb: "CREATE", Name: "b", Kind: "schema"}}},
 		{"create or replace rule r as on select to a.t do instead select 1", []Binding{{Verb: "CREATE", Name: "t", Kind: "view", Schema: "a"}}},
-		{"create rule r as on insert to t do also notify x", nil},
+		{"create rule r as on insert to t do also notify x; create unique index i on only a.t (f(b))", []Binding{{Verb: "CREATE", Name: "t", Kind: "on"}, {Verb: "CREATE", Name: "t", Kind: "on", Schema: "a"}}},
 		{"select 1", nil},
 	} {
 		if diff := cmp.Diff(tt.want, Bindings(tt.text, input())); diff != "" {
@@ -239,6 +239,10 @@ func TestNames(t *testing.T) {
 		{"what a function reads by its name", []string{"create function look() returns setof text language sql as 'select what from audit'", "create temp view audit as select password as what from users", "select look()"}, "col:public.users.password clear"},
 		{"what a known function reads", []string{"create temp view orders as select password::int as total from users", "select total(1)"}, "col:public.users.password clear"},
 		{"a table that a rule makes a view", []string{"create rule \"_RETURN\" as on select to audit do instead select password as what from users", "select what from audit"}, "col:public.users.password clear ro"},
+		{"what a rule runs", []string{"create rule r as on update to audit do instead select password from users", "update audit set what = 'x' where true"}, "col:public.users.password clear !op:CREATE"},
+		{"what a trigger runs", []string{"create trigger t before insert on audit for each row execute function tokens()", "insert into audit (what) values ('x')"}, "col:app.tokens.token clear"},
+		{"what a default runs", []string{"alter table audit alter what set default tokens()", "insert into audit (at) values (null)"}, "col:app.tokens.token clear"},
+		{"a plain change", []string{"alter table audit add x int", "select at from audit"}, "!op:ALTER ro clear"},
 		{"another's name", []string{"alter table users rename to people", "select password || '' from people"}, "col:public.users.password clear ro"},
 		{"another schema", []string{"alter table users set schema app", "select password || '' from app.users"}, "col:public.users.password clear ro"},
 		{"a function's name", []string{"alter function tokens() rename to total", "select total(1)"}, "col:app.tokens.token clear"},

@@ -43,8 +43,14 @@ func literal(b []byte, at int) (from, to, end int) {
 			if n := bytes.IndexByte(b[i+1:], '"'); n >= 0 {
 				i += n + 1
 			}
+		case '-', '/': // a comment; with a quote in it it is masked as a whole
+			n := commentLength(b[i:])
+			if bytes.IndexByte(b[i:i+n], '\'') >= 0 {
+				return i + 2, commentEnd(b[i:i+n]) + i, i + n
+			}
+			i += max(0, n-1)
 		case '\'':
-			escapes := i > 0 && (b[i-1] == 'E' || b[i-1] == 'e')
+			escapes := i > 0 && (b[i-1] == 'E' || b[i-1] == 'e') && (i == 1 || !wordByte(b[i-2]))
 			for j := i + 1; j < len(b); j++ {
 				switch {
 				case escapes && b[j] == '\\':
@@ -69,6 +75,46 @@ func literal(b []byte, at int) (from, to, end int) {
 		}
 	}
 	return -1, -1, -1
+}
+
+// commentLength is how long the comment at the front of b is; 0 when there is none. One that does not end, as in a statement that was cut, is none.
+func commentLength(b []byte) int {
+	switch {
+	case bytes.HasPrefix(b, []byte("--")):
+		if n := bytes.IndexAny(b, "\r\n"); n >= 0 {
+			return n
+		}
+		return len(b)
+	case !bytes.HasPrefix(b, []byte("/*")):
+		return 0
+	}
+	depth := 0
+	for i := 0; i+1 < len(b); i++ {
+		switch {
+		case b[i] == '/' && b[i+1] == '*':
+			depth++
+			i++
+		case b[i] == '*' && b[i+1] == '/':
+			i++
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		}
+	}
+	return 0
+}
+
+// commentEnd is where the text of a comment ends.
+func commentEnd(comment []byte) int {
+	if comment[0] == '/' {
+		return len(comment) - 2
+	}
+	return len(comment)
+}
+
+// wordByte reports whether c may stand in a name.
+func wordByte(c byte) bool {
+	return c == '_' || c == '$' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= 0x80
 }
 
 // dollarTag is the tag of a dollar quote at the front of b; nil when there is none. $1 is a parameter.

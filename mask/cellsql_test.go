@@ -17,6 +17,10 @@ func TestStatements(t *testing.T) {
 		"dollar":     {`do $f$ x 'y' $f$ language sql`, `do $f$[masked:literal]$f$ language sql`},
 		"cut":        {`alter role a password 'hun`, `alter role a password '[masked:literal]`},
 		"identifier": {`select "it's", 'x'`, `select "it's", '[masked:literal]'`},
+		"comment":    {"-- Bob's\nalter role a password 'x'", "--[masked:literal]\nalter role a password '[masked:literal]'"},
+		"comments":   {`select /* it's /* 'x' */ */ 'x' /* plain */`, `select /*[masked:literal]*/ '[masked:literal]' /* plain */`},
+		"cut in one": {`select 'x' /* it's`, `select '[masked:literal]' /* it'[masked:literal]`},
+		"prefix":     {`select a like'x\', 'y'`, `select a like'[masked:literal]', '[masked:literal]'`},
 		"known":      {`select ` + canary, `select [masked:credential]`},
 	} {
 		t.Run(name, func(t *testing.T) {

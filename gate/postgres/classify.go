@@ -77,7 +77,7 @@ func searchPath(setting, user string) []string {
 		var name string
 		if rest[0] == '"' {
 			var n int
-			name, n = quoted(rest, '"', false)
+			name, n = quotedName(rest)
 			rest = strings.TrimSpace(rest[n:])
 		} else {
 			n := strings.IndexByte(rest, ',')
@@ -100,6 +100,21 @@ func searchPath(setting, user string) []string {
 		}
 	}
 	return out
+}
+
+// quotedName reads the name between the quotes that s begins with, doubled ones undone, and how long it is with them. One that does not end takes all of s.
+func quotedName(s string) (name string, n int) {
+	var b strings.Builder
+	for i := 1; i < len(s); i++ {
+		if s[i] == '"' {
+			if i+1 >= len(s) || s[i+1] != '"' {
+				return b.String(), i + 1
+			}
+			i++
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String(), len(s)
 }
 
 // keptRecent is how many texts a session remembers to tell by one look that a text is like one of them.

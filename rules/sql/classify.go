@@ -180,7 +180,7 @@ func (c *classifier) escape(text string, toks []tok, i int) (escape byte, ok boo
 	if i+2 >= len(toks) || toks[i+1].word != "uescape" || toks[i+1].Kind != Word || toks[i+2].Kind < String || toks[i+2].Kind > Dollar {
 		return '\\', true
 	}
-	v, ok := literal(toks[i+2].Token, text, c.in.Conforming, '\\')
+	v, ok := Literal(toks[i+2].Token, text, c.in.Conforming, '\\')
 	if !ok || len(v) != 1 {
 		return '\\', false
 	}

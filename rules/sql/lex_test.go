@@ -72,7 +72,7 @@ func TestLiteral(t *testing.T) {
 		{text: `U&'\d83d\de00'`, want: "😀"}, {text: `E'\u12'`, bad: true}, {text: `U&'\00'`, bad: true}, {text: "'open", bad: true}, {text: "''", want: ""},
 	} {
 		lex := Lexer{Text: tt.text, Conforming: true}
-		got, ok := literal(lex.Next(), tt.text, true, '\\')
+		got, ok := Literal(lex.Next(), tt.text, true, '\\')
 		if ok == tt.bad || ok && got != tt.want {
 			t.Errorf("%s: %q %v", tt.text, got, ok)
 		}

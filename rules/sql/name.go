@@ -417,7 +417,7 @@ func (s *scan) literal(i int) (string, bool) {
 		if !ok {
 			return "", false
 		}
-		return literal(t.Token, s.text, s.c.in.Conforming, escape)
+		return Literal(t.Token, s.text, s.c.in.Conforming, escape)
 	default:
 		return "", false
 	}

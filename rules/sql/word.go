@@ -128,8 +128,8 @@ func hexRune(text string, i, n int) (r rune, ok bool) {
 	return r, r != 0 && r <= utf8.MaxRune
 }
 
-// literal returns what a string token stands for. ok is false where that cannot be told. unicode is the character that escapes in U&'…'.
-func literal(t Token, text string, conforming bool, unicode byte) (value string, ok bool) {
+// Literal returns what a string token stands for. ok is false where that cannot be told. unicode is the character that escapes in U&'…'.
+func Literal(t Token, text string, conforming bool, unicode byte) (value string, ok bool) {
 	raw := text[t.Start:t.End]
 	if t.Open {
 		return "", false

@@ -1,0 +1,21 @@
+package postgres
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestWords(t *testing.T) {
+	for text, want := range map[string][]word{
+		`Select "a""b" -- x`:                 {{'w', "select"}, {'"', `a"b`}},
+		`'it''s' E'\x70\'s' $x$ y'z $x$`:     {{'\'', "it's"}, {'\'', "p's"}, {'\'', " y'z "}},
+		"'pass'\n'word' 'a' 'b'":             {{'\'', "password"}, {'\'', "a"}, {'\'', "b"}},
+		`a->>$1 /* ' */ [12]`:                {{'w', "a"}, {'-', "-"}, {'>', ">"}, {'>', ">"}, {'$', "$"}, {'w', "1"}, {'[', "["}, {'w', "12"}, {']', "]"}},
+		`U&'\0070' U&"x" E'\ud83d\ude00' 'x`: {{'u', `U&'\0070'`}, {'u', `U&"x"`}, {'u', `E'\ud83d\ude00'`}, {'u', "'x"}},
+	} {
+		if diff := cmp.Diff(want, words(text), cmp.AllowUnexported(word{})); diff != "" {
+			t.Errorf("%s: %s", text, diff)
+		}
+	}
+}

@@ -1,0 +1,104 @@
+package test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"weir/service"
+)
+
+// pgSteps are statements that one session asks one after the other, of which the last ones once gave secrets away. "wait" waits for a newer catalogue, "x: " asks by
+// the extended protocol, in text and binary formats, "new: " in another session, "direct: " asks the server itself. What is held or refused is named.
+var pgSteps = []struct {
+	name  string
+	as    string // the resource; "" is orders
+	steps []string
+	waits []string // of them, those that wait for an approval
+	never []string
+}{
+	// Literals, as the server reads them.
+	{name: "a key with escapes", steps: []string{`SELECT doc ->> E'\x70assword' AS a FROM docs`, "SELECT doc ->> 'pass'\n'word' AS a FROM docs", `SELECT doc ->> U&'\0070assword' AS a FROM docs`}},
+}
+
+// pgStepsSetup makes what pgSteps ask for besides pgSetup and pgLeakSetup.
+const pgStepsSetup = `
+\c orders
+CREATE TABLE docs (id int, doc jsonb, j json, tags hstore, x xml);
+INSERT INTO docs VALUES (1, '{"password": "CANARYpgDoc1", "ok": "fine"}', '{"password": "CANARYpgDoc2", "ok": "fine"}', 'password=>CANARYpgTag3', '<a><password>CANARYpgXml4</password></a>');
+CREATE TABLE csv (id int, note text, password text);
+INSERT INTO csv VALUES (1, 'a note', 'CANARYpgCsvTable');
+CREATE TABLE late (n int, password text);
+INSERT INTO late VALUES (0, 'CANARYpgLate');
+CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'it is %', (SELECT password FROM users LIMIT 1); RETURN new; END $$;
+CREATE FUNCTION tell_late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'now %', new.password; RETURN new; END $$;
+CREATE CONSTRAINT TRIGGER tell_late AFTER UPDATE ON late DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION tell_late();
+CREATE FUNCTION build_report() RETURNS void LANGUAGE plpgsql AS $$ BEGIN CREATE TEMP TABLE report AS SELECT id, password AS note FROM users; END $$;
+CREATE FUNCTION fill_report() RETURNS void LANGUAGE plpgsql AS $$ BEGIN INSERT INTO report SELECT id, password AS note FROM users; END $$;
+CREATE TABLE report (id int, note text);
+CREATE TABLE owned (id int, note text);
+INSERT INTO owned VALUES (1, 'n');
+CREATE TABLE kept (id int, password text);
+INSERT INTO kept VALUES (1, 'CANARYpgKept');
+CREATE TABLE grows (id int);
+INSERT INTO grows VALUES (1);
+CREATE VIEW ownview AS SELECT id, note FROM plain;
+CREATE FUNCTION fmt(t text) RETURNS text LANGUAGE sql AS $$ SELECT upper(t) $$;
+CREATE VIEW fmtview AS SELECT id, fmt(note) AS note FROM plain;
+ALTER TABLE owned OWNER TO app; ALTER TABLE kept OWNER TO app; ALTER VIEW ownview OWNER TO app; ALTER VIEW fmtview OWNER TO app; ALTER FUNCTION fmt(text) OWNER TO app;
+GRANT ALL ON ALL TABLES IN SCHEMA public TO app, mon;
+`
+
+// TestPostgresSteps asks for secrets in several steps, each of which is harmless by itself.
+func TestPostgresSteps(t *testing.T) {
+	g, db := pgGateway(t, "")
+	db.Exec(t, fmt.Sprintf(pgLeakSetup, pgHeld)+pgStepsSetup)
+	access := map[string]*service.Access{}
+	for _, name := range []string{"orders", "monitor"} {
+		a := g.access(t, name, "alice")
+		access[name] = &a
+	}
+	for _, c := range pgSteps {
+		t.Run(c.name, func(t *testing.T) {
+			as := access["orders"]
+			if c.as != "" {
+				as = access[c.as]
+			}
+			w := g.pgWire(t, as)
+			for _, step := range c.steps {
+				got := ""
+				switch how, sql, _ := strings.Cut(step, ": "); how {
+				case "wait":
+					time.Sleep(4 * time.Second)
+				case "direct":
+					db.Exec(t, "\\c orders\n"+sql+";\n")
+				case "new":
+					got = g.pgWire(t, as).simple(t, sql)
+				case "x":
+					got = w.prepared(t, sql, 0) + w.prepared(t, sql, 1)
+				case "bound": // both, before the first one runs
+					first, second, _ := strings.Cut(sql, "; ")
+					w.send(t, &pgproto3.Parse{Name: "a", Query: first}, &pgproto3.Parse{Name: "b", Query: second}, &pgproto3.Bind{DestinationPortal: "a", PreparedStatement: "a"},
+						&pgproto3.Bind{DestinationPortal: "b", PreparedStatement: "b"}, &pgproto3.Describe{ObjectType: 'P', Name: "b"}, &pgproto3.Execute{Portal: "a"}, &pgproto3.Execute{Portal: "b"}, &pgproto3.Sync{})
+					got = w.answer(t)
+				default:
+					got = w.simple(t, step)
+				}
+				(&pgLeak{}).clean(t, step, got)
+				for _, word := range c.never {
+					if strings.Contains(got, word) {
+						t.Errorf("%s: %q came out: %.600q", step, word, got)
+					}
+				}
+				want := slices.ContainsFunc(c.waits, func(prefix string) bool { return strings.HasPrefix(step, prefix) })
+				if waits := strings.Contains(got, "waits for an approval"); waits != want && !strings.HasPrefix(step, "CREATE FUNCTION leak") {
+					t.Errorf("%s: held is %t, want %t: %.400q", step, waits, want, got)
+				}
+			}
+		})
+	}
+}

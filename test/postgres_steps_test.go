@@ -23,6 +23,18 @@ var pgSteps = []struct {
 }{
 	// Literals, as the server reads them.
 	{name: "a key with escapes", steps: []string{`SELECT doc ->> E'\x70assword' AS a FROM docs`, "SELECT doc ->> 'pass'\n'word' AS a FROM docs", `SELECT doc ->> U&'\0070assword' AS a FROM docs`}},
+
+	// COPY, whose options say where its cells are.
+	{name: "COPY with a quoted format", steps: []string{`COPY users (id, name, password) TO STDOUT (FORMAT "csv")`, `COPY (SELECT E'\t' || password AS a FROM users) TO STDOUT (FORMAT "csv")`}},
+	{name: "COPY with other delimiters", steps: []string{
+		`COPY users (id, name, password) TO STDOUT (DELIMITER E'\x7c')`, `COPY users (id, name, password) TO STDOUT (DELIMITER "|")`, `COPY users (id, name, password) TO STDOUT ("delimiter" '|')`,
+		"COPY users (id, name, password) TO STDOUT (DELIMITER ''\n'|')", `COPY users (id, name, password) TO STDOUT (DELIMITER U&'\007c')`, `COPY users (id, name, password) TO STDOUT (DELIMITER E'\b')`,
+		`COPY users (name, id, password) TO STDOUT (FORMAT csv, DELIMITER 9)`, `COPY users (id, name, password) TO STDOUT USING DELIMITERS '|'`,
+	}},
+	{name: "COPY of what is called csv", steps: []string{`COPY csv TO STDOUT`, `COPY (SELECT ',' || password AS csv FROM users) TO STDOUT`}},
+	{name: "COPY of more cells than columns", steps: []string{`COPY (SELECT 1) TO STDOUT CSV; COPY (SELECT ',,,,' || password FROM users) TO STDOUT`}},
+	{name: "COPY of what shadows a table", steps: []string{"CREATE TEMP TABLE plain AS SELECT id, password AS note FROM users", "COPY plain TO STDOUT", "COPY plain (note) TO STDOUT"}},
+	{name: "COPY of settings of an application", steps: []string{"COPY config TO STDOUT (FORMAT binary)", "COPY config (value, name) TO STDOUT (FORMAT binary)"}},
 }
 
 // pgStepsSetup makes what pgSteps ask for besides pgSetup and pgLeakSetup.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
+	"slices"
+	"strings"
 
 	"weir"
 	"weir/gate/session"
@@ -13,27 +15,25 @@ import (
 type copyIn struct {
 	run    *run
 	record io.WriteCloser
-	rows   *copying         // masks the rows for the record; nil for a binary copy
+	rows   *copying         // masks the rows for the record
 	masks  *session.Answers // how
+	lost   bool             // what follows cannot be told
 }
 
 // keep records data masked: row by row where they can be told apart.
 func (in *copyIn) keep(c *codec, data []byte, last bool) error {
 	k := in.rows
-	if k == nil {
-		_, err := in.record.Write(data)
-		return err
+	if in.lost {
+		return nil
 	}
 	k.partial = append(k.partial, data...)
-	if last && len(k.partial) > 0 && k.partial[len(k.partial)-1] != '\n' {
+	if last && !k.binary && len(k.partial) > 0 && k.partial[len(k.partial)-1] != '\n' {
 		k.partial = append(k.partial, '\n')
 	}
 	out, used, _, err := k.rows(c, in.masks, nil, k.partial)
-	if err != nil {
-		return err
-	}
-	if rest := len(k.partial) - used; rest > longestCopyRow || last && rest > 0 { // no row; its quotes may not end
+	if rest := len(k.partial) - used; err != nil || rest > longestCopyRow || last && rest > 0 { // no row; its quotes may not end
 		out, used = append(out, "[a row that cannot be told from others]\n"...), len(k.partial)
+		in.lost = k.binary // nothing says where the next one begins
 	}
 	k.partial = append(k.partial[:0], k.partial[used:]...)
 	if len(out) == 0 {
@@ -50,6 +50,7 @@ type copying struct {
 	columns []weir.Column
 	told    bool // columns is what the rows hold
 	touched bool
+	closed  bool // some columns hold secrets
 	mask    session.ColumnMask
 	naming  bool   // some columns name those beside them
 	started bool   // the head of a binary copy has passed
@@ -96,14 +97,13 @@ func (c *codec) copyResponse(a *session.Answers, e *entry, typ byte, body []byte
 		return nil
 	case 'G':
 		shape := weir.Shape{Format: weir.FormatText}
-		var rows *copying
-		if in.byte() != 0 {
+		binaryFormat := in.byte() != 0
+		if binaryFormat {
 			shape.Format = weir.FormatOpaque
-		} else {
-			var err error
-			if rows, err = c.newCopy(a, e, false, int(in.int16())); err != nil {
-				return err
-			}
+		}
+		rows, err := c.newCopy(a, e, binaryFormat, int(in.int16()))
+		if err != nil {
+			return err
 		}
 		w, err := e.run.x.CommandBody(shape)
 		if err != nil {
@@ -161,8 +161,7 @@ func (c *codec) newCopy(a *session.Answers, e *entry, binaryFormat bool, n int) 
 	k := &copying{copyForm: forms[e.copies], binary: binaryFormat, touched: c.secretive(e.facts) || e.facts.reads.copies()}
 	e.copies++
 	k.header = k.header && !binaryFormat
-	relation := relationOf(e.name, e.facts)
-	if len(e.facts.sql.Columns) > 0 || relation != "" {
+	if relation := relationOf(e.name, e.facts); relation != "" && (!k.touched || c.only(e.facts, relation)) {
 		k.columns, k.told = c.copyColumns(e, relation, n)
 	}
 	if !k.told {
@@ -171,10 +170,14 @@ func (c *codec) newCopy(a *session.Answers, e *entry, binaryFormat bool, n int) 
 			k.columns[i].Protected, k.columns[i].Statement = k.touched, e.facts.reads.statements
 		}
 	}
-	for i := range k.columns {
-		k.columns[i].Typed = binaryFormat
-	}
+	k.closed = k.secretive()
 	k.mask = a.Columns(k.columns)
+	if binaryFormat {
+		for i := range k.columns {
+			k.columns[i].Typed = !k.mask.Naming(i)
+		}
+		k.mask = a.Columns(k.columns)
+	}
 	for i := range k.columns {
 		k.naming = k.naming || k.mask.Naming(i)
 	}
@@ -192,16 +195,20 @@ func relationOf(text string, f *facts) string {
 	return ""
 }
 
+// only reports whether the secrets that a statement may read are columns of one relation, all of them.
+func (c *codec) only(f *facts, relation string) bool {
+	rest := *f.sql
+	rest.Columns = slices.DeleteFunc(slices.Clone(rest.Columns), func(column string) bool { return strings.HasPrefix(column, relation+".") })
+	return rest.Unclear == "" && !rest.Dynamic && !f.reads.copies() && !c.touches(&rest)
+}
+
 // copyColumns tells the columns of COPY t (a, b) and COPY t, when it can.
 func (c *codec) copyColumns(e *entry, relation string, n int) ([]weir.Column, bool) {
-	if relation == "" {
-		return nil, false
-	}
 	names := copyList(words(e.name))
 	if names == nil {
 		names = c.read.columns(relation)
 	}
-	if len(names) != n {
+	if len(names) != n || slices.Contains(names, "") { // what was dropped is not copied
 		return nil, false
 	}
 	columns := make([]weir.Column, n)
@@ -314,6 +321,11 @@ func (k *copying) binaryRows(c *codec, a *session.Answers, dst, data []byte) (ou
 		}
 		dst = append(dst, data[used:used+2]...)
 		for i, v := range k.cells {
+			if k.naming && k.mask.Naming(i) {
+				k.mask.SetName(v)
+			}
+		}
+		for i, v := range k.cells {
 			dst = k.binaryCell(c, a, dst, i, v)
 		}
 		used = len(data) - len(in.b)
@@ -325,6 +337,9 @@ func (k *copying) binaryRows(c *codec, a *session.Answers, dst, data []byte) (ou
 // binaryCell masks a cell of a type that nothing tells.
 func (k *copying) binaryCell(c *codec, a *session.Answers, dst []byte, i int, v []byte) []byte {
 	if v == nil {
+		return appendCell(dst, nil, weir.Null)
+	}
+	if k.closed && i >= len(k.columns) {
 		return appendCell(dst, nil, weir.Null)
 	}
 	if _, change := k.mask.Cell(nil, i, v, a.Tally()); change != weir.Unchanged {

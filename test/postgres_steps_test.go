@@ -35,6 +35,27 @@ var pgSteps = []struct {
 	{name: "COPY of more cells than columns", steps: []string{`COPY (SELECT 1) TO STDOUT CSV; COPY (SELECT ',,,,' || password FROM users) TO STDOUT`}},
 	{name: "COPY of what shadows a table", steps: []string{"CREATE TEMP TABLE plain AS SELECT id, password AS note FROM users", "COPY plain TO STDOUT", "COPY plain (note) TO STDOUT"}},
 	{name: "COPY of settings of an application", steps: []string{"COPY config TO STDOUT (FORMAT binary)", "COPY config (value, name) TO STDOUT (FORMAT binary)"}},
+
+	// Documents, and views of them.
+	{name: "documents in any case", steps: []string{
+		`SELECT Json_Extract_Path_Text(j, 'password') AS a FROM docs`, `SELECT Jsonb_Extract_Path_Text(doc, 'password') AS a FROM docs`, `SELECT (Xpath('//password/text()', x))[1]::text AS a FROM docs`,
+		`SELECT t.a FROM docs, XmlTable('/a' PASSING x COLUMNS a text PATH 'password') t`, `SELECT FetchVal(tags, 'password') AS a FROM docs`,
+	}},
+	{name: "documents by a subscript", steps: []string{
+		`SELECT doc [ 'password' ] AS a FROM docs`, `SELECT doc[E'password'] AS a FROM docs`, `SELECT doc[$$password$$] AS a FROM docs`, `SELECT doc[lower('PASSWORD')] AS a FROM docs`,
+		`SELECT doc[k] AS a FROM docs, (VALUES ('password')) v(k)`, `SELECT doc['pass' || 'word'] AS a FROM docs`,
+	}},
+	{name: "documents as records", steps: []string{`SELECT r.password AS a FROM docs, jsonb_to_record(doc) AS r(password text)`}},
+	{name: "documents by a key of theirs", steps: []string{`SELECT value FROM docs, jsonb_each_text(doc) WHERE key = 'password'`, `SELECT value FROM docs, each(tags) WHERE key = 'password'`}},
+	{name: "documents by an operator's name", steps: []string{`SELECT doc OPERATOR(pg_catalog.->>) 'password' AS a FROM docs`, `SELECT jsonb_extract_path_text(doc, 'pass' || 'word') AS a FROM docs`}},
+	{name: "views of documents and settings", steps: []string{
+		"CREATE VIEW uv1 AS SELECT id, doc ->> 'password' AS note FROM docs", "CREATE VIEW uv2 AS SELECT tags -> 'password' AS note FROM docs", "CREATE VIEW uv3 AS SELECT current_setting('app.api_key') AS note", "wait",
+		"new: SELECT note FROM uv1", "new: SELECT upper(note) AS a FROM uv1", "new: COPY (SELECT note FROM uv1) TO STDOUT", "new: SELECT note FROM uv2", "new: SELECT note FROM uv3",
+	}, never: []string{"CANARYPG"}},
+	{name: "settings of roles in pieces", steps: []string{
+		"SELECT split_part(unnest(rolconfig), '=', 2) FROM pg_roles", "SELECT substr(unnest(rolconfig), 15) FROM pg_roles", "SELECT replace(rolconfig::text, 'api_token', 'x') FROM pg_roles",
+		"SELECT option_value FROM pg_options_to_table((SELECT setconfig FROM pg_db_role_setting LIMIT 1))",
+	}},
 }
 
 // pgStepsSetup makes what pgSteps ask for besides pgSetup and pgLeakSetup.

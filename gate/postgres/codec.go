@@ -176,6 +176,7 @@ func (c *codec) classify(text string, picks pick) *facts {
 	}
 	f.touched = f.sql.Unclear != "" || f.sql.Dynamic || c.touches(f.sql) || picks == pickSecret
 	f.reads = c.readsOf(text, f.sql)
+	f.touched = f.touched || f.reads.options
 	f.reads.key = picks == pickLater
 	c.tellOut(f, picks == pickSecret)
 	f.hides = hides(text, f.sql) || f.touched && (has(f.sql, "INSERT", "UPDATE", "MERGE") || c.comparesSecret(text))
@@ -224,7 +225,7 @@ func (c *codec) touches(s *weir.SQL) bool {
 		if i < 0 {
 			continue
 		}
-		if c.o.Secret(column[:i], column[i+1:]) {
+		if c.holdsSecret(column[:i], column[i+1:]) {
 			return true
 		}
 	}

@@ -17,6 +17,7 @@ type reads struct {
 	chopped    bool // and functions that may cut it where its literals cannot be told any more
 	exploded   bool // what stands under the keys of documents, without them
 	key        bool // a key of a document is a parameter
+	options    bool // settings of roles and databases, in pieces
 	writes     bool // functions of users that run beside a write
 }
 
@@ -53,6 +54,16 @@ var explodingNames = []string{
 	"json_each", "jsonb_each", "json_each_text", "jsonb_each_text", "each", "svals", "avals", "jsonb_path_query", "jsonb_path_query_array", "jsonb_path_query_first", "hstore_to_array", "hstore_to_matrix", "akeys",
 }
 
+// optionColumns hold settings as name=value, and cuttingNames are functions that show the value without its name.
+var (
+	optionColumns = []string{"pg_catalog.pg_roles.rolconfig", "pg_catalog.pg_user.useconfig", "pg_catalog.pg_shadow.useconfig", "pg_catalog.pg_db_role_setting.setconfig", "pg_catalog.pg_proc.proconfig"}
+	cuttingNames  = []string{
+		"pg_catalog.substr", "pg_catalog.substring", "pg_catalog.split_part", "pg_catalog.replace", "pg_catalog.regexp_replace", "pg_catalog.regexp_match", "pg_catalog.regexp_matches", "pg_catalog.regexp_substr",
+		"pg_catalog.regexp_split_to_array", "pg_catalog.regexp_split_to_table", "pg_catalog.right", "pg_catalog.reverse", "pg_catalog.overlay", "pg_catalog.translate", "pg_catalog.string_to_array",
+		"pg_catalog.string_to_table", "pg_catalog.pg_options_to_table", "pg_catalog.ltrim", "pg_catalog.btrim", "pg_catalog.ascii",
+	}
+)
+
 // readsOf tells what a statement reads.
 func (c *codec) readsOf(text string, s *weir.SQL) (r reads) {
 	for _, column := range s.Columns {
@@ -67,6 +78,8 @@ func (c *codec) readsOf(text string, s *weir.SQL) (r reads) {
 		r.exploded = r.exploded || slices.Contains(explodingNames, name)
 		r.writes = r.writes || schema != "pg_catalog" && !s.ReadOnly
 	}
+	r.options = slices.ContainsFunc(s.Columns, func(column string) bool { return slices.Contains(optionColumns, column) }) &&
+		slices.ContainsFunc(s.Functions, func(f string) bool { return slices.Contains(cuttingNames, f) })
 	r.settings = c.settingsOf(text, s)
 	return r
 }
@@ -171,7 +184,9 @@ func (c *codec) originAt(relation, column string, depth int) (protected, stateme
 	switch {
 	case !ok:
 		return protected, statement
-	case from.Settings || depth == 0:
+	case from.Settings || depth == 0 || c.picks(from.Text) == pickSecret:
+		return true, statement
+	case slices.ContainsFunc(from.Named, c.o.SecretSetting) && mentions(from.Text, "current_setting"):
 		return true, statement
 	}
 	for _, source := range from.Columns {
@@ -186,84 +201,6 @@ func (c *codec) originAt(relation, column string, depth int) (protected, stateme
 		statement = statement || s
 	}
 	return false, statement
-}
-
-// pick says whether a statement takes what stands under the name of a secret out of documents.
-type pick byte
-
-const (
-	pickNothing pick = iota
-	pickLater        // the names are parameters
-	pickSecret
-)
-
-// picks reads the operators and functions that take a value out of a document by its name: those of JSON, hstore and XML.
-func (c *codec) picks(text string) pick {
-	if !mayPick(text) {
-		return pickNothing
-	}
-	ws := words(text)
-	all := false
-	for i := range ws {
-		if name, ok := ws[i].identifier(); ok && i+1 < len(ws) && ws[i+1].kind == '(' {
-			all = all || strings.HasPrefix(name, "json") && (strings.Contains(name, "path") || strings.Contains(name, "extract")) || strings.HasPrefix(name, "xpath") || name == "xmltable" || name == "slice" ||
-				name == "fetchval" || strings.HasPrefix(name, "json_") && (strings.HasSuffix(name, "value") || strings.HasSuffix(name, "query") || strings.HasSuffix(name, "table"))
-		}
-	}
-	out := pickNothing
-	for i := range ws {
-		behind := i > 1 && (ws[i-1].kind == '>' && (ws[i-2].kind == '-' || ws[i-2].kind == '#' || ws[i-2].kind == '>') || ws[i-1].kind == '[')
-		switch {
-		case ws[i].kind == '\'' && (behind || all):
-			if c.namesSecret(ws[i].text) || i+2 < len(ws) && behind && ws[i+1].kind == '|' && ws[i+2].kind == '|' {
-				return pickSecret
-			}
-		case !behind || ws[i-1].kind == '[' || ws[i].kind == '>':
-		case ws[i].kind == '$', ws[i].kind == '(' && i+1 < len(ws) && ws[i+1].kind == '$':
-			out = pickLater
-		case ws[i].kind == '(' && i+1 < len(ws) && ws[i+1].kind == '\'':
-			if i+2 >= len(ws) || ws[i+2].kind != ')' || c.namesSecret(ws[i+1].text) {
-				return pickSecret
-			}
-		case ws[i].kind == 'w' && ws[i].text[0] >= '0' && ws[i].text[0] <= '9', ws[i].kind == '-':
-		default: // a key that is made while it runs
-			return pickSecret
-		}
-	}
-	if all && strings.Contains(text, "$") {
-		return pickLater
-	}
-	return out
-}
-
-// mayPick reports whether there may be such an operator or function in a text; numbers in it do not matter.
-func mayPick(text string) bool {
-	return strings.Contains(text, "->") || strings.Contains(text, "#>") || strings.Contains(text, "['") || mentionsDocuments(text)
-}
-
-func mentionsDocuments(text string) bool {
-	for _, w := range [...]string{"json", "JSON", "xpath", "XPATH", "xmltable", "XMLTABLE", "fetchval", "slice"} {
-		if strings.Contains(text, w) {
-			return true
-		}
-	}
-	return false
-}
-
-// namesSecret reports whether a key or a path of keys names a secret.
-func (c *codec) namesSecret(path string) bool {
-	return slices.ContainsFunc(strings.FieldsFunc(path, func(r rune) bool { return strings.ContainsRune(`{},.$/@[]"'()*?:= `, r) }), func(key string) bool { return c.o.Secret("", key) })
-}
-
-// picked is f for a Bind whose values may name what is taken out of documents.
-func (c *codec) picked(f *facts, values [][]byte) *facts {
-	if !f.reads.key || f.touched || !slices.ContainsFunc(values, func(v []byte) bool { return len(v) < 256 && c.namesSecret(string(v)) }) {
-		return f
-	}
-	out := *f
-	out.touched = true
-	c.tellOut(&out, true)
-	return &out
 }
 
 // comparesSecret reports whether a literal stands beside the name of a secret, or in the arguments of what is compared with one.

@@ -9,6 +9,8 @@ import (
 type Origin struct {
 	Columns  []string // "schema.relation.column", of those that the view reads
 	Settings bool     // settings of the server, any of them
+	Named    []string // those that are read by their names, lower case
+	Text     string   // the expression; the view's query where that cannot be told
 }
 
 // origins are those of one relation's columns, found out once.
@@ -39,7 +41,7 @@ func (s *Snapshot) originsOf(r *relation) origins {
 	in := Input{Snapshot: s, SearchPath: []string{"$user"}, Conforming: true, MaxBytes: maxBody}
 	reads := Classify(r.definition.text, in)
 	out := origins{byColumn: make([]Origin, len(r.columns)), ok: true}
-	all := Origin{Columns: reads.Columns, Settings: slices.Contains(reads.Settings, "*") || reads.Dynamic || reads.Unclear != ""}
+	all := Origin{Columns: reads.Columns, Settings: slices.Contains(reads.Settings, "*") || reads.Dynamic || reads.Unclear != "", Named: reads.Settings, Text: r.definition.text}
 	for i := range out.byColumn {
 		out.byColumn[i] = all
 	}
@@ -60,7 +62,7 @@ func (s *Snapshot) originsOf(r *relation) origins {
 		if whole {
 			continue
 		}
-		o := Origin{Settings: all.Settings}
+		o := Origin{Settings: all.Settings, Named: reads.Settings, Text: r.definition.text[toks[span[0]].Start:toks[span[1]-1].End]}
 		for _, column := range reads.Columns {
 			if names.has(column[strings.LastIndexByte(column, '.')+1:]) {
 				o.Columns = append(o.Columns, column)

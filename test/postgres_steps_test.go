@@ -56,6 +56,12 @@ var pgSteps = []struct {
 		"SELECT split_part(unnest(rolconfig), '=', 2) FROM pg_roles", "SELECT substr(unnest(rolconfig), 15) FROM pg_roles", "SELECT replace(rolconfig::text, 'api_token', 'x') FROM pg_roles",
 		"SELECT option_value FROM pg_options_to_table((SELECT setconfig FROM pg_db_role_setting LIMIT 1))",
 	}},
+
+	// Statements of others, in other texts.
+	{name: "statements behind a quote", as: "monitor", steps: []string{
+		"new: SELECT 'CANARYpgTwo', 'sk_live_CANARYpg51Hx8Yk2Lm9Qw' WHERE false", "SELECT '''' || query AS a FROM pg_stat_activity", "SELECT ROW('''', query) AS a FROM pg_stat_activity", "SELECT ARRAY['''', query] AS a FROM pg_stat_activity",
+		"SELECT ('''', query)::text AS a FROM pg_stat_activity", "SELECT xmlelement(name a, '''', query) AS a FROM pg_stat_activity", "SELECT s FROM pg_stat_activity s", "SELECT trim(leading 'SELECT ''' from query) AS a FROM pg_stat_activity",
+	}},
 }
 
 // pgStepsSetup makes what pgSteps ask for besides pgSetup and pgLeakSetup.

@@ -78,10 +78,17 @@ func (c *codec) readsOf(text string, s *weir.SQL) (r reads) {
 		r.exploded = r.exploded || slices.Contains(explodingNames, name)
 		r.writes = r.writes || schema != "pg_catalog" && !s.ReadOnly
 	}
+	r.chopped = r.chopped || r.statements && joins(text)
 	r.options = slices.ContainsFunc(s.Columns, func(column string) bool { return slices.Contains(optionColumns, column) }) &&
 		slices.ContainsFunc(s.Functions, func(f string) bool { return slices.Contains(cuttingNames, f) })
 	r.settings = c.settingsOf(text, s)
 	return r
+}
+
+// joins reports whether syntax that is no function's name may put texts together, or take some of one away in front.
+func joins(text string) bool {
+	lower := strings.ToLower(text)
+	return slices.ContainsFunc([]string{"||", "::", "cast", "trim", "xml"}, func(w string) bool { return strings.Contains(lower, w) })
 }
 
 // settingsTable is the view of all settings, and settingValueNames are its columns that hold their values.

@@ -55,8 +55,8 @@ func (c *codec) newLayout(a *session.Answers, desc []byte, formats []int16, boun
 			format = formatOf(formats, i)
 		}
 		cl := classOf(typ, format)
-		col := c.column(alias, table, attr, i, n, f)
-		if table == 0 && col.Statement && f.reads.chopped && cl != classTyped {
+		col, made := c.column(alias, table, attr, i, n, f)
+		if col.Statement && cl != classTyped && (made || !plainText(typ)) {
 			col.Protected = true
 		}
 		col.Typed = cl != classText
@@ -87,26 +87,30 @@ func (c *codec) newLayout(a *session.Answers, desc []byte, formats []int16, boun
 	return l, nil
 }
 
-// column is what is known of a result column: by its table, whatever it is called here; an expression by its name here.
-func (c *codec) column(alias string, table uint32, attr int16, i, n int, f *facts) weir.Column {
+// column is what is known of a result column: by its table, whatever it is called here; an expression by its name here. made is set where the
+// statements in it may be no statements any more.
+func (c *codec) column(alias string, table uint32, attr int16, i, n int, f *facts) (col weir.Column, made bool) {
 	if table != 0 {
 		if relation, name, ok := c.read.column(table, attr); ok {
-			col := weir.Column{Name: name}
+			col.Name = name
 			col.Protected, col.Statement = c.origin(relation, name)
 			if c.read.own != nil && c.read.own(relation) { // the catalogue may not know what is in it
 				col.Protected, col.Statement = col.Protected || c.secretive(f) || f.reads.loose(), col.Statement || f.reads.statements
 			}
-			return col
+			if _, own := c.o.Columns(relation, name); col.Statement && !own {
+				_, made = c.read.origin(relation, name)
+			}
+			return col, made
 		}
-		return weir.Column{Name: alias, Protected: c.secretive(f) || f.reads.loose(), Statement: f.reads.statements}
+		return weir.Column{Name: alias, Protected: c.secretive(f) || f.reads.loose(), Statement: f.reads.statements}, f.reads.chopped
 	}
 	if len(f.sql.Operations) == 1 && f.sql.Operations[0] == "SHOW" {
 		alias = spokenName(alias)
 	}
 	if len(f.sql.Outputs) == n && f.sql.Outputs[i].Harmless {
-		return weir.Column{Name: alias}
+		return weir.Column{Name: alias}, false
 	}
-	return weir.Column{Name: alias, Protected: c.secretive(f) || f.reads.loose(), Statement: f.reads.statements}
+	return weir.Column{Name: alias, Protected: c.secretive(f) || f.reads.loose(), Statement: f.reads.statements}, f.reads.chopped
 }
 
 // shape takes a RowDescription: the names in it are masked, and what it says is kept for the rows.

@@ -79,6 +79,15 @@ func classOf(typ uint32, format int16) class {
 	return classGuess
 }
 
+// plainText reports whether a value of the type is a text as it is.
+func plainText(typ uint32) bool {
+	switch typ {
+	case typeText, typeVarchar, typeBpchar, typeName, typeUnknown:
+		return true
+	}
+	return false
+}
+
 // guess tells how a binary value of an unknown type is to be looked into, by its form.
 func guess(v []byte) class {
 	switch {

@@ -179,7 +179,7 @@ func (c *codec) classify(text string, picks pick) *facts {
 	f.touched = f.touched || f.reads.options
 	f.reads.key = picks == pickLater
 	c.tellOut(f, picks == pickSecret)
-	f.hides = hides(text, f.sql) || f.touched && (has(f.sql, "INSERT", "UPDATE", "MERGE") || c.comparesSecret(text))
+	f.hides = hides(text, f.sql) || f.touched && (has(f.sql, "INSERT", "UPDATE", "MERGE", "SET") || writesSettings(f.sql)) || (f.touched || has(f.sql, "CREATE", "ALTER")) && c.comparesSecret(text)
 	for _, op := range f.sql.Operations {
 		switch op {
 		case "CREATE", "ALTER", "DROP", "COMMENT", "IMPORT", "TRUNCATE", "GRANT", "REVOKE", "DO", "CALL":

@@ -67,8 +67,11 @@ func (c *codec) unbind() {
 	b.st, b.formats, b.results = nil, nil, nil
 }
 
-// parameterAttrs are a Bind's parameters for the record, each called as the column beside it.
-func parameterAttrs(st *statement, formats []int16, values [][]byte) []weir.Attr {
+// hiddenName is what parameters are called that no column stands beside, in a statement whose literals may be secrets.
+const hiddenName = "secret"
+
+// parameterAttrs are a Bind's parameters for the record, each called as the column beside it. hidden is set where they may be secrets.
+func parameterAttrs(st *statement, formats []int16, values [][]byte, hidden bool) []weir.Attr {
 	if len(values) == 0 {
 		return nil
 	}
@@ -79,6 +82,9 @@ func parameterAttrs(st *statement, formats []int16, values [][]byte) []weir.Attr
 	for i, v := range values {
 		if i < len(st.params) {
 			attrs[i].Name = st.params[i]
+		}
+		if hidden && attrs[i].Name == "" {
+			attrs[i].Name = hiddenName
 		}
 		attrs[i].Value = parameterText(st, i, formatOf(formats, i), v)
 	}

@@ -287,7 +287,7 @@ func (c *codec) bind(r *session.Requests, frame, body []byte) error {
 	cmd := &c.asked
 	defer func() { *cmd = weir.Command{} }()
 	c.fill(cmd, st.text, f)
-	po.attrs = parameterAttrs(st, formats, values)
+	po.attrs = parameterAttrs(st, formats, values, f.hides)
 	cmd.Attrs = po.attrs
 	cmd.Parameters = c.boundTo(st, formats, values, results)
 	if d := c.unfit(st.text, f); d != nil {

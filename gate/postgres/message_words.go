@@ -127,7 +127,7 @@ func insertNames(ws []word, set func(int, string)) {
 		case ws[i].is("returning"), ws[i].kind == ';':
 			return
 		}
-		if n, ok := parameter(ws, i); ok && at < len(columns) {
+		if n, ok := parameter(ws, i); ok && depth > 0 && at < len(columns) {
 			set(n, columns[at])
 		}
 	}

@@ -210,24 +210,33 @@ func (c *codec) originAt(relation, column string, depth int) (protected, stateme
 	return false, statement
 }
 
-// comparesSecret reports whether a literal stands beside the name of a secret, or in the arguments of what is compared with one.
+// comparesSecret reports whether a literal or a parameter stands beside the name of a secret: in one condition or value with it, before it or behind it.
 func (c *codec) comparesSecret(text string) bool {
+	type part struct{ named, valued, query bool }
+	parts := []part{{query: true}}
 	ws := words(text)
-	depth, named := 0, -1 // the depth at which the name stands
 	for i := range ws {
+		at := &parts[len(parts)-1]
 		name, ok := ws[i].identifier()
 		switch {
-		case ok && c.o.Secret("", name):
-			named = depth
 		case ws[i].kind == '(':
-			depth++
-		case ws[i].kind == ')':
-			if depth--; depth < named {
-				named = -1
+			parts = append(parts, part{query: i+1 < len(ws) && (ws[i+1].is("select") || ws[i+1].is("with"))})
+			continue
+		case ws[i].kind == ')' && len(parts) > 1:
+			inner := *at
+			parts = parts[:len(parts)-1]
+			if at = &parts[len(parts)-1]; !inner.query {
+				at.named, at.valued = at.named || inner.named, at.valued || inner.valued
 			}
-		case named == depth && (ws[i].kind == ',' || ws[i].is("and") || ws[i].is("or") || ws[i].is("from") || ws[i].is("order") || ws[i].is("group")):
-			named = -1
-		case named >= 0 && ws[i].kind == '\'':
+		case ws[i].kind == ',' && at.query, ws[i].is("and"), ws[i].is("or"), ws[i].is("where"), ws[i].is("from"), ws[i].is("order"), ws[i].is("group"), ws[i].is("having"), ws[i].is("limit"),
+			ws[i].is("offset"), ws[i].is("on"), ws[i].is("select"), ws[i].kind == ';':
+			at.named, at.valued, at.query = false, false, at.query || !ws[i].is("from")
+		case ok && c.o.Secret("", name):
+			at.named = true
+		case ws[i].kind == '\'', ws[i].kind == 'u', ws[i].kind == '$':
+			at.valued = true
+		}
+		if at.named && at.valued {
 			return true
 		}
 	}

@@ -62,6 +62,10 @@ var pgSteps = []struct {
 		"new: SELECT 'CANARYpgTwo', 'sk_live_CANARYpg51Hx8Yk2Lm9Qw' WHERE false", "SELECT '''' || query AS a FROM pg_stat_activity", "SELECT ROW('''', query) AS a FROM pg_stat_activity", "SELECT ARRAY['''', query] AS a FROM pg_stat_activity",
 		"SELECT ('''', query)::text AS a FROM pg_stat_activity", "SELECT xmlelement(name a, '''', query) AS a FROM pg_stat_activity", "SELECT s FROM pg_stat_activity s", "SELECT trim(leading 'SELECT ''' from query) AS a FROM pg_stat_activity",
 	}},
+
+	// Errors and notices.
+	{name: "bytes in an error", steps: []string{`SELECT convert_from('\xf0'::bytea || substr(convert_to(password, 'UTF8'), 1, 3), 'UTF8') FROM users WHERE id = 1`}, never: []string{"0x43 0x41"}},
+	{name: "what a trigger raises at the end of a transaction", steps: []string{"BEGIN", "UPDATE late SET n = 1 WHERE n = 0", "COMMIT", "x: UPDATE late SET n = 2 WHERE n >= 0"}},
 }
 
 // pgStepsSetup makes what pgSteps ask for besides pgSetup and pgLeakSetup.

@@ -37,6 +37,7 @@ type codec struct {
 	opened     opened          // by what was sent
 	path       string          // the search path as it was set last
 	user       string          // who "$user" in it is
+	deferred   bool            // functions that run at the end of the transaction may have seen secrets
 	tainted    map[string]bool // settings that may hold what columns do; "*" for any
 	encoding   string          // why nothing may pass any more: the target's settings
 
@@ -286,6 +287,7 @@ func (c *codec) sent(text string, f *facts) {
 	if f.sql.ReadOnly {
 		return
 	}
+	c.deferred = c.deferred || f.reads.writes && c.writesNear(f)
 	for _, name := range f.sql.Settings {
 		who := (name == "role" || name == "session_authorization") && (c.path == "" || strings.Contains(c.path, "$user"))
 		if c.path != anyPath && (name == "search_path" || name == "*" || who) {

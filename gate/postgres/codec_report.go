@@ -151,11 +151,12 @@ func (c *codec) secret(a *session.Answers, dst, value []byte) []byte {
 	return dst
 }
 
-// quotedSecrets masks what stands in quotes in a message, and the rest by what it is.
+// quotedSecrets masks what stands in quotes in a message, and the rest by what it is. Where there are numbers outside of quotes, as where bytes are told, it
+// masks the message.
 func (c *codec) quotedSecrets(a *session.Answers, dst, value []byte) []byte {
 	from, to := bytes.IndexByte(value, '"'), bytes.LastIndexByte(value, '"')
-	if from < 0 {
-		if bytes.IndexFunc(value, func(r rune) bool { return r >= '0' && r <= '9' || r >= 0x80 }) >= 0 {
+	if from < 0 || tells(value[:from]) || to > from && tells(value[to:]) {
+		if tells(value) {
 			return c.secret(a, dst, value) // numbers, and quotes of other languages
 		}
 		return a.Value(dst, "", value)
@@ -166,4 +167,9 @@ func (c *codec) quotedSecrets(a *session.Answers, dst, value []byte) []byte {
 	dst = append(a.Value(dst, "", value[:from]), '"')
 	dst = c.secret(a, dst, value[from+1:to])
 	return a.Value(dst, "", value[to:])
+}
+
+// tells reports whether a text has numbers, or letters of other languages.
+func tells(text []byte) bool {
+	return bytes.IndexFunc(text, func(r rune) bool { return r >= '0' && r <= '9' || r >= 0x80 }) >= 0
 }

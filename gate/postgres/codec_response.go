@@ -290,6 +290,7 @@ func (c *codec) readyForQuery(a *session.Answers, e *entry, body []byte, at, end
 		c.altered = c.owes()
 		c.o.Changed()
 	}
+	c.deferred = c.deferred && (c.tx != 'I' || c.owes())
 	for i := len(c.open) - 1; i >= 0; i-- {
 		if r := c.open[i]; r.refs == 0 && (c.tx == 'I' || r.ready) {
 			r.ready = true

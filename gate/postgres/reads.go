@@ -259,11 +259,17 @@ func (c *codec) nearSecrets(fields []byte) (near, raises bool) {
 		columns := c.read.columns(schema + "." + table)
 		near = columns == nil || c.holdsSecrets(schema+"."+table, columns)
 	}
-	return near, c.pending(func(f *facts) bool {
-		here := !f.sql.ReadOnly && slices.ContainsFunc(f.sql.Relations, func(r string) bool { return c.holdsSecrets(r, c.read.columns(r)) })
+	raises = c.pending(func(f *facts) bool {
+		here := c.writesNear(f)
 		near = near || here
 		return here && f.reads.writes
 	})
+	return near || c.deferred, raises || c.deferred
+}
+
+// writesNear reports whether a statement writes and touches relations that hold secrets.
+func (c *codec) writesNear(f *facts) bool {
+	return !f.sql.ReadOnly && slices.ContainsFunc(f.sql.Relations, func(r string) bool { return c.holdsSecrets(r, c.read.columns(r)) })
 }
 
 func (c *codec) holdsSecrets(relation string, columns []string) bool {

@@ -66,6 +66,12 @@ var pgSteps = []struct {
 	// Errors and notices.
 	{name: "bytes in an error", steps: []string{`SELECT convert_from('\xf0'::bytea || substr(convert_to(password, 'UTF8'), 1, 3), 'UTF8') FROM users WHERE id = 1`}, never: []string{"0x43 0x41"}},
 	{name: "what a trigger raises at the end of a transaction", steps: []string{"BEGIN", "UPDATE late SET n = 1 WHERE n = 0", "COMMIT", "x: UPDATE late SET n = 2 WHERE n >= 0"}},
+
+	// Rows that are masked in pieces.
+	{name: "bytes in a long row", steps: []string{"SELECT photo, repeat('some words, ', 60000) FROM users WHERE id = 1", "x: SELECT doc, tags, keys, photo, repeat('some words, ', 60000) FROM users WHERE id = 1"}},
+	{name: "bytes in a long cell", steps: []string{"SELECT convert_to(repeat('some words, ', 30000) || ' ' || v || ' ' || repeat('some words, ', 30000), 'UTF8') FROM wild WHERE k = 1"}},
+	{name: "settings in a long row", steps: []string{"SELECT name, value, repeat('some words, ', 60000) FROM config", "x: SELECT value, name, repeat('some words, ', 60000) FROM config"}},
+	{name: "a long secret in a long cell", steps: []string{"SELECT repeat('some words, ', 30000) || ' ' || rtrim(v) || repeat('CANARYpgLong0aB1c', 10000) || ' ' || repeat('some words, ', 30000) FROM wild WHERE k = 1"}},
 }
 
 // pgStepsSetup makes what pgSteps ask for besides pgSetup and pgLeakSetup.

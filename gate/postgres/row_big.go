@@ -3,6 +3,8 @@ package postgres
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/hex"
+	"slices"
 
 	"weir"
 	"weir/gate/session"
@@ -18,10 +20,17 @@ type big struct {
 	cell   int // bytes of the cell at hand that are still to come; -1 between cells
 	cells  int // still to come, with the one at hand
 	strike bool
+	hex    bool   // the cell may be a bytea as text; behind \x hold has its bytes
+	begun  bool   // \x has passed
+	digits []byte // less than a byte, or than \x
+	whole  bool   // the cell is looked at when all of it is there
+	class  class
+	open   bool   // what was struck out last may go on
+	kept   int    // bytes of hold that were searched
 	hold   []byte // of the cell, read and not passed on
 	out    []byte
 	layout *layout
-	whole  bool // no column may pass
+	closed bool // no column may pass
 }
 
 // A cell is searched in windows; what may still become a secret, at most bigHold bytes, is looked at again with what follows.
@@ -48,7 +57,7 @@ func (c *codec) startBig(a *session.Answers, b []byte, at, n int) (bool, error) 
 		if e == nil || e.copied == nil {
 			return false, errTarget
 		}
-		g.whole = e.copied.secretive()
+		g.closed = e.copied.secretive()
 		e.copied.started = true // its head comes with the first row
 	}
 	a.For(e.run.x, at)
@@ -88,7 +97,7 @@ func (c *codec) piece(a *session.Answers, b []byte, at int) (int, error) {
 // bigText masks COPY data.
 func (c *codec) bigText(a *session.Answers, part []byte) {
 	g := c.big
-	if g.whole {
+	if g.closed {
 		g.out = strike(g.out, part)
 		return
 	}
@@ -98,19 +107,76 @@ func (c *codec) bigText(a *session.Answers, part []byte) {
 // bigPart searches part of a cell, and passes it on with every secret struck out.
 func (c *codec) bigPart(a *session.Answers, part []byte, last bool) {
 	g := c.big
+	if g.hex {
+		part = c.undigit(a, part)
+	}
 	g.hold = append(g.hold, part...)
-	if len(g.hold) < bigWindow+bigHold && !last {
-		return
+	switch {
+	case g.whole && last:
+		c.bigWhole(a)
+	case g.whole:
+	case last:
+		c.bigPass(a, 0)
+		g.out = append(g.out, g.digits...)
+	case len(g.hold) >= bigWindow+bigHold:
+		c.bigPass(a, bigHold)
+	}
+}
+
+// bigPass searches what is held of a cell, and passes on all but so many bytes.
+func (c *codec) bigPass(a *session.Answers, keep int) {
+	g := c.big
+	for i := g.kept; g.open && i < len(g.hold) && g.hold[i] > ' ' && g.hold[i] != '"' && g.hold[i] != '\''; i++ {
+		g.hold[i] = '*'
 	}
 	c.scratch = a.Value(c.scratch[:0], "", g.hold)
 	strikeDifference(g.hold, c.scratch)
-	keep := bigHold
-	if last {
-		keep = 0
-	}
+	g.open, g.kept = keep > 0 && g.hold[len(g.hold)-1] == '*', keep
 	pass := len(g.hold) - keep
-	g.out = append(g.out, g.hold[:pass]...)
+	if g.hex && g.begun {
+		g.out = hex.AppendEncode(g.out, g.hold[:pass])
+	} else {
+		g.out = append(g.out, g.hold[:pass]...)
+	}
 	g.hold = g.hold[:copy(g.hold, g.hold[pass:])]
+}
+
+// bigWhole passes on a cell that holds others, or names those beside it, if there is nothing to mask in it.
+func (c *codec) bigWhole(a *session.Answers) {
+	g := c.big
+	_, change := g.layout.mask.Cell(nil, g.col, g.hold, a.Tally())
+	if change == weir.Unchanged && g.class != classText {
+		_, change = c.nested(a, nil, g.class, "", g.hold, 0)
+	}
+	if change == weir.Unchanged {
+		g.out = append(g.out, g.hold...)
+	} else {
+		g.out = strike(g.out, g.hold)
+	}
+	g.hold = g.hold[:0]
+}
+
+// undigit returns the bytes that the digits of a bytea make, once it has passed what stands before them; of another text the text.
+func (c *codec) undigit(a *session.Answers, part []byte) []byte {
+	g := c.big
+	g.digits = append(g.digits, part...)
+	if !g.begun && len(g.digits) >= 2 && string(g.digits[:2]) == `\x` {
+		g.out, g.digits, g.begun = append(g.out, `\x`...), g.digits[2:], true
+	}
+	n := len(g.digits) / 2
+	raw := make([]byte, n)
+	_, err := hex.Decode(raw, g.digits[:2*n])
+	switch {
+	case g.begun && err == nil:
+		g.digits = append([]byte(nil), g.digits[2*n:]...)
+		return raw
+	case g.begun:
+		c.bigPass(a, 0)
+	case len(g.digits) < 2:
+		return nil
+	}
+	raw, g.hex, g.digits = g.digits, false, nil
+	return raw
 }
 
 // strikeDifference strikes out of b everything between the first and the last byte in which masked differs.
@@ -185,6 +251,24 @@ func (c *codec) bigCell(a *session.Answers) error {
 		return nil
 	}
 	g.cell = int(size)
+	cl := classTyped
+	if g.col < len(g.layout.classes) {
+		cl = g.layout.classes[g.col]
+	}
+	g.hex, g.begun, g.digits = cl == classHex || cl == classText, false, nil
+	g.class, g.open, g.kept = cl, false, 0
+	naming := g.layout.naming
+	switch g.whole = false; cl {
+	case classText:
+		g.whole = size <= streamAbove && slices.Contains(naming, g.col)
+	case classArray, classComposite, classRange, classHstore, classGuess:
+		g.whole = size <= streamAbove
+	default:
+	}
+	g.hex = g.hex && !g.whole
+	if len(naming) > 0 && g.col < naming[0] {
+		g.layout.mask.SetName([]byte("password")) // what it is about comes later
+	}
 	// Whether the column speaks for its values is asked with one that stands for any.
 	_, change := g.layout.mask.Cell(nil, g.col, []byte(opaque), nil)
 	if g.strike = change != weir.Unchanged; g.strike {

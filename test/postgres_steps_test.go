@@ -72,6 +72,25 @@ var pgSteps = []struct {
 	{name: "bytes in a long cell", steps: []string{"SELECT convert_to(repeat('some words, ', 30000) || ' ' || v || ' ' || repeat('some words, ', 30000), 'UTF8') FROM wild WHERE k = 1"}},
 	{name: "settings in a long row", steps: []string{"SELECT name, value, repeat('some words, ', 60000) FROM config", "x: SELECT value, name, repeat('some words, ', 60000) FROM config"}},
 	{name: "a long secret in a long cell", steps: []string{"SELECT repeat('some words, ', 30000) || ' ' || rtrim(v) || repeat('CANARYpgLong0aB1c', 10000) || ' ' || repeat('some words, ', 30000) FROM wild WHERE k = 1"}},
+
+	// Values that would go elsewhere.
+	{
+		name: "columns under other names",
+		steps: []string{
+			"INSERT INTO owned (note) SELECT x.c FROM users AS x(a, b, c)", "UPDATE owned SET note = x.c FROM users x(a, b, c) WHERE owned.id = x.a", "UPDATE owned SET note = (SELECT c FROM users AS x(a, b, c) LIMIT 1) WHERE id = 1",
+			"MERGE INTO owned o USING users AS x(a, b, c) ON o.id = x.a WHEN MATCHED THEN UPDATE SET note = x.c", "CREATE TABLE other AS SELECT c FROM users AS x(a, b, c)",
+		},
+		waits: []string{"INSERT", "UPDATE", "MERGE", "CREATE TABLE"},
+	},
+	{
+		name: "defaults and triggers",
+		steps: []string{
+			"CREATE FUNCTION leak_default() RETURNS text LANGUAGE sql AS $$ SELECT max(password) FROM users $$", "ALTER TABLE owned ALTER COLUMN note SET DEFAULT leak_default()", "CREATE TABLE other (id int, note text DEFAULT leak_default(), more text)",
+			"CREATE FUNCTION fill_new() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN SELECT password INTO new.note FROM users LIMIT 1; RETURN new; END $$",
+			"CREATE FUNCTION fill_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN new.note := (SELECT password FROM users LIMIT 1); RETURN new; END $$",
+		},
+		waits: []string{"ALTER", "CREATE TABLE", "CREATE FUNCTION fill"},
+	},
 }
 
 // pgStepsSetup makes what pgSteps ask for besides pgSetup and pgLeakSetup.

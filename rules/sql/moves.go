@@ -95,6 +95,9 @@ func (s *scan) moved(lo, hi int) {
 			s.movedByCreate(i+1, s.until(i, hi))
 		case s.is(i, "generated") && s.is(i+1, "always") && s.is(i+2, "as") && s.is(i+3, "(") && s.toks[i+3].match > 0:
 			s.flowInto("column", "", i+4, s.toks[i+3].match)
+		case s.is(i, "default") && s.isAny(lo, "create", "alter") && !s.c.body:
+			end := s.until(i, hi)
+			s.flowInto("column", "", i+1, s.seek(i, end, ","))
 		case s.is(i, "(") && s.toks[i].match > i && s.callee(i):
 			s.movedByCall(i, lo, hi, &common)
 		}
@@ -316,8 +319,17 @@ func (s *scan) source(f *flow, i int) {
 		j--
 	}
 	only := s.is(j, ")") && s.toks[j].match > 0 && s.is(s.toks[j].match-1, "only")
-	f.all = f.all || only || s.is(j, "*") || j >= 0 && s.isName(j) && s.toks[j].class != function && !s.isAny(j, "tablesample", "ordinality")
+	f.all = f.all || only || s.is(j, "*") || j >= 0 && s.isName(j) && s.toks[j].class != function && !s.isAny(j, "tablesample", "ordinality") || s.relabels(i)
 	s.flowName(f, i)
+}
+
+// relabels tells whether the name at i, in FROM, gives the columns of relations in parentheses other names: (t JOIN u …) AS i (a, b).
+func (s *scan) relabels(i int) bool {
+	j := i - 1
+	if s.is(j, "as") {
+		j--
+	}
+	return s.is(i+1, "(") && s.is(j, ")") && s.toks[j].match >= 0 && !s.callee(s.toks[j].match) && !s.isAny(s.toks[j].match+1, "select", "with", "values", "table")
 }
 
 // sources notes what the queries and functions in any FROM between lo and hi read.

@@ -242,6 +242,11 @@ func (s *scan) bodies(language string, lo, hi int) {
 		}
 		s.body(text, language == "sql")
 	}
+	for i := lo; i+1 < hi; i++ {
+		if s.is(i, "returns") && s.is(i+1, "trigger") { // what it returns is written
+			s.f.moves.add(move{To: "function", Name: "*"})
+		}
+	}
 }
 
 // body reads a text that will run. into: what SELECT INTO names there are tables.

@@ -23,6 +23,8 @@ var goldenTable = []struct{ text, want string }{
 	{"select o.* from users u, orders o", "col:public.orders.total !col:public.users.password"},
 	{"select 1 from users natural join orders", "col:public.users.password"},
 	{"select s from (select id from users) s", "col:public.users.id"},
+	{"select 1 from orders a join (select password as n from users) k on a.id = k.n", "clear ro col:public.users.password"},
+	{"select k.n from orders left join (select 1 as n) k on true cross join (users u join orders o on true)", "clear ro rel:public.users rel:public.orders !rel:?.k"},
 	{"table users", "op:SELECT col:public.users.password ro"},
 	{"values (1), (2)", "op:SELECT ro clear"},
 	{"SELECT \"PASSWORD\" FROM users", "!col:public.users.password"},

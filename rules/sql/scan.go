@@ -173,7 +173,10 @@ func (s *scan) isWord(i int) bool {
 
 // callee tells whether the parenthesis at i stands behind the name of a function.
 func (s *scan) callee(i int) bool {
-	return i > 0 && (s.toks[i-1].name || s.toks[i-1].Kind == Word && s.toks[i-1].class != reserved) && !s.isAny(i-1, "values", "materialized", "exists")
+	if i == 0 || s.toks[i-1].class == function && !s.toks[i-1].name && !s.calls(i-1) { // JOIN (SELECT …)
+		return false
+	}
+	return (s.toks[i-1].name || s.toks[i-1].Kind == Word && s.toks[i-1].class != reserved) && !s.isAny(i-1, "values", "materialized", "exists")
 }
 
 // isStar tells whether the * at i means columns, and is no multiplication and no count(*).

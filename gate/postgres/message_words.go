@@ -8,8 +8,8 @@ import (
 
 // word is a piece of a statement.
 type word struct {
-	kind byte // 'w' a word or number in lower case, '"' a quoted identifier, '\'' a literal's content, 'u' what cannot be told, else the character
-	text string
+	kind byte   // 'w' a word or number in lower case, '"' a quoted identifier, '\'' a literal's content, 'u' what cannot be told, else the character
+	text string // of an operator's last character: the whole operator
 }
 
 // words splits a statement for the few things that the codec looks for itself: options of COPY, names of PREPARE, values of SET. It skips
@@ -41,6 +41,9 @@ func words(s string) []word {
 					out = append(out, word{'w', text[1:]})
 					break
 				}
+			}
+			if t.Kind == sql.Operator {
+				out[len(out)-1].text = text
 			}
 		}
 	}

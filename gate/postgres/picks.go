@@ -14,6 +14,9 @@ const (
 	pickSecret
 )
 
+// pickOperatorNames are those of JSON and hstore; others that look like them, such as <-> and >>, compute.
+var pickOperatorNames = []string{"->", "->>", "#>", "#>>"}
+
 // picks reads the operators and functions that take a value out of a document by its name: those of JSON, hstore and XML.
 func (c *codec) picks(text string) pick {
 	if !mayPick(text) {
@@ -34,7 +37,7 @@ func (c *codec) picks(text string) pick {
 	}
 	for i := range ws {
 		subscript := i > 1 && ws[i-1].kind == '[' && ws[i].kind != ']' && ws[i-2].kind != ',' && ws[i-2].kind != '[' && ws[i-2].kind != '(' && !ws[i-2].is("array")
-		behind := subscript || i > 1 && ws[i-1].kind == '>' && (ws[i-2].kind == '-' || ws[i-2].kind == '#' || ws[i-2].kind == '>')
+		behind := subscript || i > 1 && ws[i-1].kind == '>' && slices.Contains(pickOperatorNames, ws[i-1].text)
 		switch {
 		case ws[i].kind == '\'' && (behind || all):
 			if c.namesSecret(ws[i].text) || i+2 < len(ws) && behind && ws[i+1].kind == '|' && ws[i+2].kind == '|' {

@@ -135,8 +135,8 @@ func BenchmarkRows(b *testing.B) {
 
 func passRows(b *testing.B, head, rows string, n int) {
 	w := wire(b, &gatetest.Controls{})
-	go func() { _, _ = io.WriteString(w.client, frame('Q', "select 1\x00")) }()
-	if _, err := io.ReadFull(w.target, make([]byte, len(frame('Q', "select 1\x00")))); err != nil {
+	go func() { _, _ = io.WriteString(w.client, frame('Q', "copy t to stdout\x00")) }()
+	if _, err := io.ReadFull(w.target, make([]byte, len(frame('Q', "copy t to stdout\x00")))); err != nil {
 		b.Fatal(err)
 	}
 	go func() { _, _ = io.Copy(io.Discard, w.client) }()

@@ -141,7 +141,7 @@ func (c *codec) copies(r *session.Requests) error {
 
 // ready waits until what a text means is sure.
 func (c *codec) ready(r *session.Requests, text string) error {
-	if !strings.Contains(strings.ToLower(text), "execute") {
+	if c.naming == 0 || !strings.Contains(strings.ToLower(text), "execute") {
 		return nil
 	}
 	return c.settled(r)

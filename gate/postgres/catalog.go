@@ -208,7 +208,7 @@ where r.rulename <> '_RETURN' order by r.ev_class, r.rulename`
 	queryPolicies = `select p.polrelid::int8, 'select ' || pg_catalog.concat_ws(', ', pg_catalog.pg_get_expr(p.polqual, p.polrelid),
   pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid)) from pg_catalog.pg_policy p order by p.polrelid, p.polname`
 
-	queryChildren = `select i.inhparent::int8, pg_catalog.format('select * from %I.%I', n.nspname, c.relname)
+	queryChildren = `select i.inhparent::int8, pg_catalog.format('select * from %I.%I', n.nspname, c.relname), n.nspname || '.' || c.relname
 from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhrelid join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'f', 'p') order by i.inhparent, i.inhseqno`
 
@@ -285,7 +285,7 @@ func readCatalog(ctx context.Context, open func(context.Context) (Querier, error
 		{"calls", queryCalls, 2, r.expression},
 		{"rules", queryRules, 2, r.definition},
 		{"policies", queryPolicies, 2, r.definition},
-		{"children", queryChildren, 2, r.definition},
+		{"children", queryChildren, 3, r.child},
 		{"functions", functions, 6, r.function},
 		{"triggers", queryTriggers, 3, r.trigger},
 	} {
@@ -366,6 +366,14 @@ func (r *catalogReader) definition(row []string) error {
 	}
 	rel.Definition = text
 	return nil
+}
+
+// child adds a table whose rows the relation shows as its own.
+func (r *catalogReader) child(row []string) error {
+	if i, ok := r.at[row[0]]; ok {
+		r.out.Relations[i].Children = append(r.out.Relations[i].Children, row[2])
+	}
+	return r.definition(row)
 }
 
 func (r *catalogReader) function(row []string) error {

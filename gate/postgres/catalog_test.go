@@ -100,6 +100,9 @@ func TestTheCatalogueOfARealServer(t *testing.T) {
 			t.Errorf("%s: %c %q", name, r.Kind, r.Definition)
 		}
 	}
+	if d := cmp.Diff([]string{"app.parts_1"}, rel("parts").Children); d != "" {
+		t.Error(d)
+	}
 	functions := map[string]sql.Function{}
 	for _, f := range c.Functions {
 		functions[f.Schema+"."+f.Name] = f

@@ -29,6 +29,8 @@ create table users (id int primary key, name text, password text);
 insert into users values (1, 'ann', '` + plain + `');
 create table notes (id int, note text);
 insert into notes values (1, 'n');
+create table kept (id int, note text);
+insert into kept values (1, '` + plain + `');
 create table leak (id int, note text);
 create table parted (id int, note text) partition by range (id);
 create table parted_1 partition of parted for values from (0) to (10);
@@ -58,7 +60,9 @@ func openAttack(t testing.TB, readOnly bool) *attacked {
 		}
 		return weir.Verdict{Effect: weir.Allow}, nil
 	}}
-	secret := func(relation, column string) bool { return column == "password" }
+	secret := func(relation, column string) bool {
+		return column == "password" || relation == "public.kept" && column == "note"
+	}
 	a.door = openDoor(t, addr, c, nil, func(o *CodecOptions) {
 		o.Snapshot, o.ReadOnly = a.snapshot.Load, readOnly
 		o.Changed, o.Settings = func() { a.changes.Add(1) }, a.settings
@@ -339,6 +343,8 @@ var attackTable = []struct {
 		"create function public.tg() returns trigger language plpgsql as $$ begin raise exception '%', (select password from users); end $$", "@refresh",
 		"begin", "create trigger tr before insert on leak for each row execute function tg()", "insert into leak values (1)", "rollback",
 	}},
+	{"a parent of a protected table", []string{"create table tmp1 (id int, note text)", "alter table kept inherit tmp1", "@refresh", "select note from tmp1"}},
+	{"a parent that there is", []string{"@direct create table tmp1 (id int, note text); alter table kept inherit tmp1", "@refresh", "select note from tmp1", "@direct alter table kept no inherit tmp1"}},
 }
 
 const attackCleanup = `do $$ declare r record; begin for r in select p.oid::regprocedure f from pg_proc p where pronamespace='public'::regnamespace and prokind = 'a' loop execute 'drop aggregate '||r.f||' cascade'; end loop; end $$

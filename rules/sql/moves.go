@@ -530,7 +530,7 @@ func (s *scan) movedByAlter(lo, hi int) {
 	}
 	for ; i < hi; i++ {
 		switch {
-		case s.is(i, "rename") && s.is(i+1, "to"), s.is(i, "set") && s.is(i+1, "schema"):
+		case s.is(i, "rename") && s.is(i+1, "to"), s.is(i, "set") && s.is(i+1, "schema"), s.is(i, "inherit") && !s.is(i-1, "no"), s.is(i, "attach") && s.is(i+1, "partition"):
 			s.f.moves.add(move{To: "name", Name: "*", Into: "="})
 		case s.is(i, "rename") && !s.is(i+1, "constraint"):
 			j := i + 1

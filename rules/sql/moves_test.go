@@ -162,7 +162,11 @@ func TestMoves(t *testing.T) {
 			t.Errorf("%s: %+v", text, got.Moves)
 		}
 	}
-	if got := Classify("ALTER TABLE users RENAME TO people", in); !slices.Contains(got.Moves, weir.Move{To: "name", Name: "*", Into: "="}) {
-		t.Errorf("%+v", got.Moves)
+	for text, want := range map[string]bool{
+		"ALTER TABLE users RENAME TO people": true, "ALTER TABLE users INHERIT log": true, "ALTER TABLE log ATTACH PARTITION users FOR VALUES IN (1)": true, "ALTER TABLE users NO INHERIT log": false,
+	} {
+		if got := Classify(text, in); slices.Contains(got.Moves, weir.Move{To: "name", Name: "*", Into: "="}) != want {
+			t.Errorf("%s: %+v", text, got.Moves)
+		}
 	}
 }

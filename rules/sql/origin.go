@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// Origin is what a view's column may be made of.
+// Origin is what a column of a view, or of a table that has children, may be made of.
 type Origin struct {
-	Columns  []string // "schema.relation.column", of those that the view reads
+	Columns  []string // "schema.relation.column", of those that the view reads, or of the children
 	Settings bool     // settings of the server, any of them
 	Named    []string // those that are read by their names, lower case
 	Text     string   // the expression; the view's query where that cannot be told
@@ -19,13 +19,22 @@ type origins struct {
 	ok       bool
 }
 
-// Origin tells what a column of a view is made of; false for what is no view, and for views of the system. It says too much rather than too
+// Origin tells what a column of a view is made of; false for what is no view and has no children, and for views of the system. It says too much rather than too
 // little. relation is "schema.name".
 func (s *Snapshot) Origin(relation, column string) (Origin, bool) {
 	schema, name, _ := strings.Cut(relation, ".")
 	for _, r := range s.relations[name] {
-		if r.schema != schema || !r.view || r.system() {
+		if r.schema != schema || !r.view && len(r.children) == 0 || r.system() {
 			continue
+		}
+		if !r.view {
+			var o Origin
+			for _, child := range r.children {
+				if slices.Contains(s.Columns(child), column) {
+					o.Columns = append(o.Columns, child+"."+column)
+				}
+			}
+			return o, true
 		}
 		r.once.Do(func() { r.origins = s.originsOf(r) })
 		i := slices.Index(r.columns, column)

@@ -56,7 +56,14 @@ func TestOrigin(t *testing.T) {
 			}
 		})
 	}
-	s := NewSnapshot(Catalog{Relations: []Relation{base}})
+	parent := Relation{OID: 3, Schema: "public", Name: "parent", Kind: 'r', Columns: []string{"note", "other"}, Children: []string{"public.users"}}
+	s := NewSnapshot(Catalog{Relations: []Relation{base, parent}})
+	for column, want := range map[string][]string{"note": {"public.users.note"}, "other": nil} {
+		if o, ok := s.Origin("public.parent", column); !ok || !slices.Equal(o.Columns, want) {
+			t.Errorf("%s of a parent is made of %v", column, o.Columns)
+		}
+	}
+	s = NewSnapshot(Catalog{Relations: []Relation{base}})
 	if _, ok := s.Origin("public.users", "password"); ok {
 		t.Error("a table's column has an origin")
 	}

@@ -16,6 +16,7 @@ type Relation struct {
 	Kind       byte     // as pg_class.relkind: 'r', 'v', 'm', 'f', 'p' …
 	Columns    []string // by attribute number from 1; "" for dropped ones
 	Defaults   []string // expressions of column defaults and generated columns, and whatever else runs when it is written to
+	Children   []string // partitions and tables that inherit, "schema.name"
 	Definition string   // of views: the query; of tables: what rules and policies run, as SQL
 }
 

@@ -20,7 +20,7 @@ type relation struct {
 	columns            []string
 	definition         body
 	defaults           body // what a write to it runs besides
-	triggers           []string
+	triggers, children []string
 	view               bool
 	once               sync.Once // of origins
 	origins            origins
@@ -48,7 +48,7 @@ func NewSnapshot(c Catalog) *Snapshot {
 	}
 	for i := range c.Relations {
 		r := &c.Relations[i]
-		n := &relation{schema: r.Schema, name: r.Name, full: r.Schema + "." + r.Name, columns: r.Columns, view: r.Kind == 'v' || r.Kind == 'm'}
+		n := &relation{schema: r.Schema, name: r.Name, full: r.Schema + "." + r.Name, columns: r.Columns, children: r.Children, view: r.Kind == 'v' || r.Kind == 'm'}
 		n.definition.text = r.Definition
 		n.defaults.text = strings.Join(r.Defaults, " ; ")
 		s.byOID[r.OID] = n

@@ -89,7 +89,7 @@ func isFatal(fields []byte) bool {
 	return false
 }
 
-// origin tells where an error or notice comes from. raised: its text is a function's own, RAISE took it, as does what says nothing of its origin.
+// origin tells where an error or notice comes from. raised: its text is a function's own, RAISE or ASSERT took it, as does what says nothing of its origin.
 // parsed: it speaks of the client's own text, of which a place is named, and no function is under way, so no row has been read.
 func origin(fields []byte) (raised, parsed bool) {
 	in := cursor{b: fields}
@@ -100,7 +100,7 @@ func origin(fields []byte) (raised, parsed bool) {
 			routine = string(value)
 		}
 	}
-	raised = routine == "" || routine == "exec_stmt_raise"
+	raised = routine == "" || routine == "exec_stmt_raise" || routine == "exec_stmt_assert"
 	return raised, !raised && seen['P'] && !seen['p'] && !seen['q'] && !seen['W']
 }
 
@@ -151,13 +151,16 @@ func (c *codec) secret(a *session.Answers, dst, value []byte) []byte {
 	return dst
 }
 
-// quotedSecrets masks what stands in quotes in a message, and the rest by what it is. Where there are numbers outside of quotes, as where bytes are told, it
-// masks the message.
+// quotedSecrets masks what stands in quotes in a message, or behind a colon where nothing does, and the rest by what it is. Where there are numbers
+// outside of quotes, as where bytes are told, it masks the message.
 func (c *codec) quotedSecrets(a *session.Answers, dst, value []byte) []byte {
 	from, to := bytes.IndexByte(value, '"'), bytes.LastIndexByte(value, '"')
 	if from < 0 || tells(value[:from]) || to > from && tells(value[to:]) {
 		if tells(value) {
 			return c.secret(a, dst, value) // numbers, and quotes of other languages
+		}
+		if colon := bytes.Index(value, []byte(": ")); colon >= 0 { // operator does not exist: +
+			return c.secret(a, a.Value(dst, "", value[:colon+2]), value[colon+2:])
 		}
 		return a.Value(dst, "", value)
 	}

@@ -345,6 +345,8 @@ var attackTable = []struct {
 	}},
 	{"a parent of a protected table", []string{"create table tmp1 (id int, note text)", "alter table kept inherit tmp1", "@refresh", "select note from tmp1"}},
 	{"a parent that there is", []string{"@direct create table tmp1 (id int, note text); alter table kept inherit tmp1", "@refresh", "select note from tmp1", "@direct alter table kept no inherit tmp1"}},
+	{"ASSERT", []string{"create function pg_temp.f() returns void language plpgsql as $$ begin assert false, (select password from users); end $$", "select pg_temp.f()"}},
+	{"an error without quotes", []string{"select password::regoper from users", "select (password||'(int,int)')::regoperator from users"}},
 }
 
 const attackCleanup = `do $$ declare r record; begin for r in select p.oid::regprocedure f from pg_proc p where pronamespace='public'::regnamespace and prokind = 'a' loop execute 'drop aggregate '||r.f||' cascade'; end loop; end $$

@@ -347,14 +347,25 @@ var attackTable = []struct {
 	{"a parent that there is", []string{"@direct create table tmp1 (id int, note text); alter table kept inherit tmp1", "@refresh", "select note from tmp1", "@direct alter table kept no inherit tmp1"}},
 	{"ASSERT", []string{"create function pg_temp.f() returns void language plpgsql as $$ begin assert false, (select password from users); end $$", "select pg_temp.f()"}},
 	{"an error without quotes", []string{"select password::regoper from users", "select (password||'(int,int)')::regoperator from users"}},
+	{"a column renamed as a view's", []string{"create table tmp1 (id int, password text)", "insert into tmp1 values (1, 'Marma' || 'lade')", "@refresh", "alter view tmp1 rename column password to x", "@refresh", "@new", "select x from tmp1"}},
+	{"an attribute of a typed table", []string{"create type ct as (id int, password text)", "create table tmp1 of ct", "insert into tmp1 values (1, 'Marma' || 'lade')", "@refresh", "alter type ct rename attribute password to x cascade", "@refresh", "@new", "select x from tmp1"}},
+	{"a table renamed as an index", []string{"alter index kept rename to kept2", "@refresh", "@new", "select note from kept2", "@direct alter table kept2 rename to kept"}},
+	{"a view in a schema's definition", []string{"begin", "create schema app create view notes as select 1 as id, password || '' as note from users", "select note || '' from notes", "rollback"}},
+	{"a default that reads", []string{"create function public.g() returns text language sql as 'select max(password) from users'", "@refresh", "create table tmp1 (id int, a text default g())", "@refresh", "@new", "insert into tmp1 values (1)", "select a from tmp1"}},
+	{"a default that reads, set later", []string{"create function public.g() returns text language sql as 'select max(password) from users'", "create table tmp1 (id int, a text)", "@refresh", "alter table tmp1 alter a set default g()", "@refresh", "@new", "insert into tmp1 values (1)", "select a from tmp1"}},
+	{"a trigger that fills in", []string{
+		"create function public.tg() returns trigger language plpgsql as $$ begin new.note := (select max(password) from users); return new; end $$", "@refresh",
+		"create trigger tr before insert on leak for each row execute function tg()", "@refresh", "@new", "insert into leak values (1)", "select note from leak",
+	}},
 }
 
 const attackCleanup = `do $$ declare r record; begin for r in select p.oid::regprocedure f from pg_proc p where pronamespace='public'::regnamespace and prokind = 'a' loop execute 'drop aggregate '||r.f||' cascade'; end loop; end $$
-do $$ declare r record; begin for r in select p.oid::regprocedure f from pg_proc p where pronamespace='public'::regnamespace loop execute 'drop routine if exists '||r.f||' cascade'; end loop; end $$
+do $$ declare r record; begin for r in select p.oid::regprocedure f from pg_proc p where pronamespace='public'::regnamespace loop begin execute 'drop routine if exists '||r.f||' cascade'; exception when others then null; end; end loop; end $$
 do $$ declare r record; begin for r in select * from pg_rules where schemaname = 'public' loop execute format('drop rule %I on %I', r.rulename, r.tablename); end loop; end $$
 do $$ declare r record; begin for r in select viewname from pg_views where schemaname = 'public' loop execute format('drop view %I cascade', r.viewname); end loop; end $$
 truncate leak
-drop table if exists tmp1 cascade`
+drop table if exists tmp1 cascade
+drop type if exists ct cascade`
 
 // pipeline sends messages at once and returns all that comes back, up to as many ReadyForQuery as there are syncs.
 func pipeline(t testing.TB, conn *pgconn.PgConn, syncs int, msgs ...pgproto3.FrontendMessage) string {

@@ -79,6 +79,9 @@ func (s *scan) bindings(out []Binding, lo, hi int) []Binding {
 		if w == "create" && s.isAny(i, "rule", "trigger", "constraint", "policy", "index", "unique") {
 			return s.bindOn(out, i, hi)
 		}
+		if w == "create" && s.is(i, "schema") {
+			return s.bindElements(out, i, hi)
+		}
 		if !s.isAny(i, "table", "view", "function", "procedure", "aggregate", "sequence", "type", "domain") {
 			return out
 		}
@@ -156,6 +159,21 @@ func (s *scan) sure(schema, name string, maybe bool) bool {
 	return in(s.c.sure) || s.c.in.Names != nil && in(s.c.in.Names.sure)
 }
 
+// bindElements adds what the CREATE SCHEMA at i makes in the schema.
+func (s *scan) bindElements(out []Binding, i, hi int) []Binding {
+	for i++; i < hi; i++ {
+		if s.is(i, "(") && s.toks[i].match > i {
+			i = s.toks[i].match
+		} else if s.is(i, "create") {
+			out = s.bindings(out, i, hi)
+		}
+	}
+	for j := range out {
+		out[j].Maybe = out[j].Maybe || out[j].Verb == "CREATE" // in which schema is not told
+	}
+	return out
+}
+
 // bindOn adds the relation of the rule, trigger, policy or index at i, which a rule may make a view of.
 func (s *scan) bindOn(out []Binding, i, hi int) []Binding {
 	b, rule := Binding{Verb: "CREATE", Kind: "on"}, s.is(i, "rule")
@@ -186,7 +204,7 @@ func (s *scan) bindAlter(out []Binding, lo, hi int) []Binding {
 	switch {
 	case s.is(i, "schema"):
 		b.Kind = "schema"
-	case !s.isAny(i, "table", "view", "function", "procedure", "routine", "aggregate", "sequence"):
+	case !s.isAny(i, "table", "view", "index", "function", "procedure", "routine", "aggregate", "sequence"):
 		return out
 	}
 	for i++; s.isAny(i, "if", "exists", "only"); i++ {

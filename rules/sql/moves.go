@@ -95,9 +95,8 @@ func (s *scan) moved(lo, hi int) {
 			s.movedByCreate(i+1, s.until(i, hi))
 		case s.is(i, "generated") && s.is(i+1, "always") && s.is(i+2, "as") && s.is(i+3, "(") && s.toks[i+3].match > 0:
 			s.flowInto("column", "", i+4, s.toks[i+3].match)
-		case s.is(i, "default") && s.isAny(lo, "create", "alter") && !s.c.body:
-			end := s.until(i, hi)
-			s.flowInto("column", "", i+1, s.seek(i, end, ","))
+		case s.is(i, "default") && s.isAny(lo, "create", "alter") && !s.c.body: // what it reads is kept
+			s.flowInto("column", "", i+1, min(s.until(i+1, hi), s.seek(i+1, hi, ",", "check", "constraint", "not", "primary", "unique", "references", "collate")))
 		case s.is(i, "(") && s.toks[i].match > i && s.callee(i):
 			s.movedByCall(i, lo, hi, &common)
 		}
@@ -505,7 +504,13 @@ func (s *scan) movedByTrigger(i, hi int) {
 	name := s.toks[i].word
 	for _, fn := range s.c.in.Snapshot.functions[name] {
 		d := fn.body.read(s.c.in.Snapshot)
-		if d == nil || !d.writes {
+		if d == nil {
+			continue
+		}
+		if d.words.has("new") && (len(d.columns) > 0 || d.callsOwn()) { // it may put what it reads into the row
+			s.f.moves.add(move{To: "function", Name: "*"})
+		}
+		if !d.writes {
 			continue
 		}
 		for w := range d.words {
@@ -516,25 +521,37 @@ func (s *scan) movedByTrigger(i, hi int) {
 			s.star = true
 		}
 	}
-	if made := s.made("", name); made != nil && (!made.ReadOnly || made.Unclear != "") {
+	if made := s.made("", name); made != nil && (!made.ReadOnly || made.Unclear != "" || len(made.Columns) > 0) {
 		s.f.moves.add(move{To: "function", Name: "*"})
 		s.star = true
 	}
 }
 
+// callsOwn tells whether functions of users are called.
+func (f *facts) callsOwn() bool {
+	for fn := range f.calls {
+		if fn.schema != "pg_catalog" {
+			return true
+		}
+	}
+	return false
+}
+
 // movedByAlter reads what takes a column's protection by its name away, and what computes a column of another.
 func (s *scan) movedByAlter(lo, hi int) {
 	i := lo + 1
-	if !s.isAny(i, "table", "foreign") {
+	if !s.isAny(i, "table", "foreign", "view", "materialized", "index", "type") { // ALTER VIEW and ALTER INDEX take tables as well, and types are of tables
 		return
 	}
+	view := s.isAny(i, "view", "materialized") // which keeps its protection under any name
 	for ; i < hi; i++ {
 		switch {
+		case view && s.is(i, "rename") && s.is(i+1, "to"):
 		case s.is(i, "rename") && s.is(i+1, "to"), s.is(i, "set") && s.is(i+1, "schema"), s.is(i, "inherit") && !s.is(i-1, "no"), s.is(i, "attach") && s.is(i+1, "partition"):
 			s.f.moves.add(move{To: "name", Name: "*", Into: "="})
 		case s.is(i, "rename") && !s.is(i+1, "constraint"):
 			j := i + 1
-			if s.is(j, "column") {
+			if s.isAny(j, "column", "attribute") {
 				j++
 			}
 			if s.isWord(j) && s.is(j+1, "to") && s.isWord(j+2) {

@@ -20,6 +20,7 @@ func TestMoves(t *testing.T) {
 			{Schema: "public", Name: "keep", Language: "plpgsql", Source: "BEGIN INSERT INTO log VALUES (1, $1); END", Volatile: 'v'},
 			{Schema: "public", Name: "whole", Language: "plpgsql", Source: "BEGIN INSERT INTO log (note) VALUES (row_to_json(new)::text); RETURN new; END", Volatile: 'v'},
 			{Schema: "public", Name: "part", Language: "plpgsql", Source: "BEGIN INSERT INTO log (note) VALUES (new.password); RETURN new; END", Volatile: 'v'},
+			{Schema: "public", Name: "fill", Language: "plpgsql", Source: "BEGIN SELECT password INTO new.note FROM users; RETURN new; END", Volatile: 'v'},
 			{Schema: "public", Name: "none", Language: "plpgsql", Source: "BEGIN INSERT INTO log (id) VALUES (new.id); RETURN new; END", Volatile: 'v'},
 			{Schema: "public", Name: "read", Language: "sql", Source: "SELECT password FROM users", Volatile: 's'},
 			{Schema: "pg_catalog", Name: "set_config", Language: "internal", Volatile: 'v'}, {Schema: "pg_catalog", Name: "pg_notify", Language: "internal", Volatile: 'v'},
@@ -82,6 +83,13 @@ func TestMoves(t *testing.T) {
 		"CREATE FUNCTION f() RETURNS void LANGUAGE sql AS 'SELECT password AS p INTO x FROM users'":                                                              "table",
 		"CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS 'BEGIN CREATE TEMP TABLE x AS SELECT password AS p FROM users; END'":                               "table",
 		"CREATE FUNCTION f() RETURNS void LANGUAGE sql AS 'SELECT password AS p INTO TEMP x FROM users'":                                                         "table",
+		"ALTER VIEW users RENAME COLUMN password TO note":                                                                                                        "name",
+		"ALTER MATERIALIZED VIEW users RENAME password TO note":                                                                                                  "name",
+		"ALTER TYPE t RENAME ATTRIBUTE password TO note CASCADE":                                                                                                 "name",
+		"CREATE TABLE x (id int, note text DEFAULT read() NOT NULL)":                                                                                             "column",
+		"ALTER TABLE log ALTER note SET DEFAULT read()":                                                                                                          "column",
+		"ALTER TABLE log ADD x text DEFAULT upper(read()), ADD y int":                                                                                            "column",
+		"CREATE TRIGGER t BEFORE INSERT ON log FOR EACH ROW EXECUTE FUNCTION fill()":                                                                             "function",
 		"UPDATE users x SET name = x::text":                                                                                                                      "table",
 		"ALTER TABLE users RENAME COLUMN password TO note":                                                                                                       "name",
 		"ALTER TABLE users RENAME password TO note":                                                                                                              "name",
@@ -107,6 +115,8 @@ func TestMoves(t *testing.T) {
 		"INSERT INTO log (note) SELECT x.name FROM users x TABLESAMPLE bernoulli (10), LATERAL upper(x.name) WITH ORDINALITY AS y(a, n)": "",
 		"CREATE FUNCTION f() RETURNS text LANGUAGE plpgsql AS 'DECLARE v text; BEGIN SELECT password INTO v FROM users; RETURN v; END'":  "",
 		"CREATE CONSTRAINT TRIGGER t AFTER UPDATE ON users FOR EACH ROW EXECUTE FUNCTION none()":                                         "",
+		"CREATE TABLE x (id int DEFAULT 1, note text DEFAULT 'x', password text DEFAULT upper('a'))":                                     "",
+		"ALTER TABLE users ADD COLUMN note text DEFAULT 'x'":                                                                             "",
 		"SELECT password FROM users":                                                                                   "",
 		"INSERT INTO users (id, password) VALUES (1, $1)":                                                              "",
 		"INSERT INTO users VALUES (1, 'n', 'secret', 1)":                                                               "",
@@ -163,7 +173,7 @@ func TestMoves(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]bool{
-		"ALTER TABLE users RENAME TO people": true, "ALTER TABLE users INHERIT log": true, "ALTER TABLE log ATTACH PARTITION users FOR VALUES IN (1)": true, "ALTER TABLE users NO INHERIT log": false,
+		"ALTER TABLE users RENAME TO people": true, "ALTER TABLE users INHERIT log": true, "ALTER TABLE log ATTACH PARTITION users FOR VALUES IN (1)": true, "ALTER TABLE users NO INHERIT log": false, "ALTER INDEX users RENAME TO people": true,
 	} {
 		if got := Classify(text, in); slices.Contains(got.Moves, weir.Move{To: "name", Name: "*", Into: "="}) != want {
 			t.Errorf("%s: %+v", text, got.Moves)

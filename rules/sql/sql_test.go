@@ -176,6 +176,7 @@ func TestBindings(t *testing.T) {
 		{"alter table t rename column a to b; alter role a rename to b; alter schema a rename to b", []Binding{{Verb: "CREATE", Name: "t", Kind: "on"}, {Verb: "CREATE", Name: "b", Kind: "schema"}}},
 		{"create or replace rule r as on select to a.t do instead select 1", []Binding{{Verb: "CREATE", Name: "t", Kind: "view", Schema: "a"}}},
 		{"create rule r as on insert to t do also notify x; create unique index i on only a.t (f(b))", []Binding{{Verb: "CREATE", Name: "t", Kind: "on"}, {Verb: "CREATE", Name: "t", Kind: "on", Schema: "a"}}},
+		{"create schema a create view v as select 1 create table t (b int)", []Binding{{Verb: "CREATE", Name: "v", Kind: "view", Maybe: true}, {Verb: "CREATE", Name: "t", Kind: "table", Maybe: true}}},
 		{"select 1", nil},
 	} {
 		if diff := cmp.Diff(tt.want, Bindings(tt.text, input())); diff != "" {

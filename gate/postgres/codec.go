@@ -28,6 +28,7 @@ type codec struct {
 	due        uint64 // of them, those whose answers the target was asked to send
 	wrote      bool   // something that writes was executed since the last Sync
 	naming     int    // entries that may change what statements are called
+	silent     bool   // notices may not come
 	undone     bool   // a transaction was rolled back, at least to a savepoint
 	altered    bool   // definitions changed in a transaction that may not have ended
 	discard    bool   // the client's messages up to its Sync have been refused
@@ -100,6 +101,7 @@ func newCodec(o CodecOptions) *codec {
 	if c.path == "" {
 		c.path = o.Settings["search_path"]
 	}
+	c.silent = o.Settings["client_min_messages"] != ""
 	for name, value := range o.Parameters {
 		c.status(name, value)
 	}
@@ -290,6 +292,7 @@ func (c *codec) sent(text string, f *facts) {
 	c.deferred = c.deferred || f.reads.writes && c.writesNear(f)
 	for _, name := range f.sql.Settings {
 		who := (name == "role" || name == "session_authorization") && (c.path == "" || strings.Contains(c.path, "$user"))
+		c.silent = c.silent || name == "client_min_messages" || name == "*"
 		if c.path != anyPath && (name == "search_path" || name == "*" || who) {
 			c.path = anyPath
 			c.forget()

@@ -211,6 +211,10 @@ func (c *codec) complete(a *session.Answers, e *entry, typ byte, b []byte, at, e
 		tag := bytes.TrimSuffix(b[at+frameHeader:end], []byte{0})
 		c.tagged(e, string(tag))
 		c.undone = c.undone || string(tag) == "ROLLBACK"
+		if f := e.facts; f != nil && f.changes && f.sql.Statements == 1 && !e.there && !c.silent && c.read.made != nil {
+			c.read.made(e.name)
+			c.forget()
+		}
 		if !plainTag(tag) {
 			c.replaceBody(a, b, at, end, func(dst []byte) []byte { return append(a.Value(dst, "", tag), 0) })
 		}
@@ -324,6 +328,9 @@ func (c *codec) aside(a *session.Answers, b []byte, at, end int) error {
 	in := cursor{b: b[at+frameHeader : end]}
 	switch b[at] {
 	case 'N':
+		if e := c.front(); e != nil && bytes.Contains(in.b, []byte("C42P07\x00")) { // duplicate_table
+			e.there = true
+		}
 		c.report(a, b, at, end)
 	case 'A':
 		pid := in.take(4)

@@ -544,3 +544,21 @@ func TestAttacksOnThePath(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestIfNotExistsMadeIt reads a table that IF NOT EXISTS has surely made.
+func TestIfNotExistsMadeIt(t *testing.T) {
+	a := openAttack(t, false)
+	if got := a.play(t, "create table if not exists tmp1 (x text)", "insert into tmp1 values ('row')", "select x from tmp1"); !strings.Contains(got, "row|") {
+		t.Error(got)
+	}
+	a.direct(t, a.upstream, "set role app; create view evil as select password || '' as x from users")
+	for _, first := range []string{"select 1", "set client_min_messages = error"} {
+		if got := a.play(t, first, "create table if not exists evil (x text)", "select x from evil"); strings.Contains(got, plain) {
+			t.Error(got)
+		}
+	}
+	got := pipeline(t, a.client(t), 2, &pgproto3.Query{String: "create table if not exists evil (x text)"}, &pgproto3.Query{String: "select x from evil"})
+	if strings.Contains(got, plain) {
+		t.Error(got)
+	}
+}

@@ -42,6 +42,7 @@ type entry struct {
 	sync   uint64  // of Query and Sync: the part of the stream that it ends
 	epoch  int     // of Describe, in which it was asked for
 	number uint64  // in the order of all
+	there  bool    // a notice said that what was to be made is there
 
 	bindings struct { // what the text does to names, from the statement on that has not ended
 		read, hidden bool // hidden: nothing, so that only a function can have done it

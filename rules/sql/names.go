@@ -127,6 +127,23 @@ func (n *Names) Failed(text string, in Input) {
 	}
 }
 
+// Made tells that a text of one statement has run, and that what it names was not there before: IF NOT EXISTS made it.
+func (n *Names) Made(text string, in Input) {
+	path := in.SearchPath
+	if path == nil && in.Snapshot != nil {
+		path = in.Snapshot.path
+	}
+	for _, b := range Bindings(text, in) {
+		b.Maybe = false
+		for _, name := range b.surely(path) {
+			if n.sure.has("?"+name) && !n.sure.has(name) {
+				n.sure.add(name)
+				n.fresh = append(n.fresh, name)
+			}
+		}
+	}
+}
+
 // Ended tells that a transaction has ended, and whether what it made stays.
 func (n *Names) Ended(stays bool) {
 	for _, name := range n.fresh {

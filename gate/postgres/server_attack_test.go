@@ -41,8 +41,8 @@ type attacked struct {
 	*door
 	snapshot atomic.Pointer[sql.Snapshot]
 	last     atomic.Pointer[weir.Command]
-	changes  atomic.Int64      // that the sessions told of
-	settings map[string]string // of the next client's startup message
+	changes  atomic.Int64                      // that the sessions told of
+	settings atomic.Pointer[map[string]string] // of the next client's startup message
 }
 
 func openAttack(t testing.TB, readOnly bool) *attacked {
@@ -65,7 +65,10 @@ func openAttack(t testing.TB, readOnly bool) *attacked {
 	}
 	a.door = openDoor(t, addr, c, nil, func(o *CodecOptions) {
 		o.Snapshot, o.ReadOnly = a.snapshot.Load, readOnly
-		o.Changed, o.Settings = func() { a.changes.Add(1) }, a.settings
+		o.Changed = func() { a.changes.Add(1) }
+		if settings := a.settings.Load(); settings != nil {
+			o.Settings = *settings
+		}
 		o.Secret = secret
 		o.Columns = func(relation, column string) (bool, bool) { return secret(relation, column), column == "query" }
 		o.SecretSetting = func(name string) bool { return strings.Contains(name, "secret") }
@@ -528,7 +531,7 @@ func TestAttacksOnThePath(t *testing.T) {
 	a.refresh(t)
 	for path, steps := range map[string][]string{`"$user",public`: {"select note || '' from notes"}, "": {"select set_config('role', 'boss', false)", "select note || '' from notes"}} {
 		options := ""
-		if a.settings = map[string]string{"search_path": path}; path != "" {
+		if a.settings.Store(&map[string]string{"search_path": path}); path != "" {
 			options = "&options=-c%20search_path%3D" + path
 		}
 		conn, err := pgconn.Connect(context.Background(), fmt.Sprintf("postgres://app@%s/postgres?sslmode=disable%s", a.addr, options))

@@ -25,6 +25,8 @@ var goldenTable = []struct{ text, want string }{
 	{"select s from (select id from users) s", "col:public.users.id"},
 	{"select 1 from orders a join (select password as n from users) k on a.id = k.n", "clear ro col:public.users.password"},
 	{"select k.n from orders left join (select 1 as n) k on true cross join (users u join orders o on true)", "clear ro rel:public.users rel:public.orders !rel:?.k"},
+	{"copy users (id, name) from stdin (format csv, null '')", "clear op:COPY rel:public.users !files !ro"},
+	{"copy users from stdin (format csv) where lo_import('x') > 0", "clear op:COPY rel:public.users files"},
 	{"table users", "op:SELECT col:public.users.password ro"},
 	{"values (1), (2)", "op:SELECT ro clear"},
 	{"SELECT \"PASSWORD\" FROM users", "!col:public.users.password"},

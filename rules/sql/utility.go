@@ -287,11 +287,12 @@ func (s *scan) copy(lo, hi int) {
 		s.pop()
 		s.loose(j, i)
 	}
-	if s.is(i, "to") { // no expressions come
-		s.loose(i, hi)
-		return
+	where := hi
+	if s.is(i, "from") {
+		where = s.seek(i, hi, "where")
 	}
-	s.run(min(i, hi), hi)
+	s.loose(min(i, where), where) // no expressions come before
+	s.run(where, hi)
 }
 
 // copyTarget reads where COPY copies to or from, and returns where that stands.

@@ -290,13 +290,34 @@ type requestsLs struct {
 
 func (c *requestsLs) Run(g *Globals) error {
 	return list(g, query("/requests", "state", c.State, "limit", strconv.Itoa(c.Limit)), "ID STATE USER RESOURCE COMMAND RULE VOTES EXPIRES", func(r *service.Request) []string {
-		return []string{string(r.ID), string(r.State), r.User, r.Resource, r.Command, r.Rule, fmt.Sprintf("%d/%d", len(r.Votes), r.Needs), stamp(r.Expires)}
+		return []string{string(r.ID), string(r.State), r.User, r.Resource, oneLine(r.Command), r.Rule, fmt.Sprintf("%d/%d", len(r.Votes), r.Needs), stamp(r.Expires)}
 	})
+}
+
+// widestCommand is how many characters of a command stand in a table; show prints all of it.
+const widestCommand = 80
+
+// oneLine is a command as it stands in a table.
+func oneLine(command string) string {
+	out := []rune(strings.Join(strings.Fields(command), " "))
+	if len(out) > widestCommand {
+		return string(out[:widestCommand-1]) + "…"
+	}
+	return string(out)
+}
+
+// indented is a command in its own lines, behind a word of ten characters.
+func indented(command string) string {
+	lines := strings.Split(strings.TrimSpace(command), "\n")
+	for i := range lines {
+		lines[i] = record.Visible(strings.TrimRight(lines[i], "\r"))
+	}
+	return strings.Join(lines, "\n          ")
 }
 
 func printRequest(w io.Writer, r *service.Request) {
 	v := record.Visible
-	say(w, "request   %s (%s)\nuser      %s\nresource  %s\ncommand   %s\nrule      %s: %s", r.ID, r.State, v(r.User), v(r.Resource), v(r.Command), v(r.Rule), v(r.Reason))
+	say(w, "request   %s (%s)\nuser      %s\nresource  %s\ncommand   %s\nrule      %s: %s", r.ID, r.State, v(r.User), v(r.Resource), indented(r.Command), v(r.Rule), v(r.Reason))
 	if len(r.Catalog) > 0 {
 		say(w, "catalogue %s", strings.Join(r.Catalog, " "))
 	}

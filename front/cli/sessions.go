@@ -83,11 +83,7 @@ func (c *sessionsShow) text(w io.Writer, s *shownSession) {
 	rows := make([][]string, len(s.Exchanges))
 	for i := range s.Exchanges {
 		x := &s.Exchanges[i]
-		command := strings.Join(strings.Fields(x.Command), " ")
-		if r := []rune(command); len(r) > 80 {
-			command = string(r[:79]) + "…"
-		}
-		rows[i] = []string{strconv.FormatUint(x.Number, 10), x.Start.Local().Format("15:04:05"), command, outcome(x)}
+		rows[i] = []string{strconv.FormatUint(x.Number, 10), x.Start.Local().Format("15:04:05"), oneLine(x.Command), outcome(x)}
 	}
 	table(w, "# TIME COMMAND OUTCOME", rows)
 	for i := range s.Exchanges {

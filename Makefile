@@ -25,7 +25,7 @@ tools:
 	@missing=; for p in curl:curl rsync:rsync git:git ssh:openssh-client sshd:openssh-server python3:python3; do \
 		PATH="$$PATH:/usr/sbin" command -v $${p%%:*} >/dev/null || missing="$$missing $${p##*:}"; done; \
 	command -v psql >/dev/null || missing="$$missing postgresql"; \
-	if command -v apt-get >/dev/null; then /usr/bin/python3 -c 'import psycopg2' 2>/dev/null || missing="$$missing python3-psycopg2"; fi; \
+	if command -v apt-get >/dev/null; then for m in psycopg2 asyncpg sqlalchemy; do /usr/bin/python3 -c "import $$m" 2>/dev/null || missing="$$missing python3-$$m"; done; fi; \
 	if command -v apt-get >/dev/null && command -v java >/dev/null; then [ -e /usr/share/java/postgresql.jar ] || missing="$$missing libpostgresql-jdbc-java"; fi; \
 	[ -n "$$missing" ] || exit 0; echo "installing$$missing"; \
 	if command -v apt-get >/dev/null; then SUDO=$$(command -v sudo || true); $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq $$missing; \

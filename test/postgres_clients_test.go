@@ -37,6 +37,15 @@ func TestPostgresClients(t *testing.T) {
 		python := pgPython(t, "psycopg", false)
 		g.pgClient(t, &orders, pgClientLines, nil, python, filepath.Join(clients, "psycopg_client.py"))
 	})
+	t.Run("asyncpg", func(t *testing.T) {
+		python := pgPython(t, "asyncpg", true)
+		g.pgClient(t, &orders, pgClientLines, nil, python, filepath.Join(clients, "asyncpg_client.py"))
+	})
+	t.Run("SQLAlchemy", func(t *testing.T) {
+		python := pgPython(t, "sqlalchemy", true)
+		want := []string{"simple id name code", "prepared id parent child_parent code 1", "copied in 500", "masked true user 1 500", "refused 42501"}
+		g.pgClient(t, &orders, want, nil, python, filepath.Join(clients, "sqlalchemy_client.py"))
+	})
 	t.Run("pgjdbc", func(t *testing.T) {
 		const jar = "/usr/share/java/postgresql.jar"
 		if _, err := exec.LookPath("java"); err != nil {

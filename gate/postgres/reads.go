@@ -54,10 +54,10 @@ var explodingNames = []string{
 	"json_each", "jsonb_each", "json_each_text", "jsonb_each_text", "each", "svals", "avals", "jsonb_path_query", "jsonb_path_query_array", "jsonb_path_query_first", "hstore_to_array", "hstore_to_matrix", "akeys",
 }
 
-// optionColumns hold settings as name=value, and cuttingNames are functions that show the value without its name.
+// optionColumnNames hold settings as name=value, and cuttingNames are functions that show the value without its name.
 var (
-	optionColumns = []string{"pg_catalog.pg_roles.rolconfig", "pg_catalog.pg_user.useconfig", "pg_catalog.pg_shadow.useconfig", "pg_catalog.pg_db_role_setting.setconfig", "pg_catalog.pg_proc.proconfig"}
-	cuttingNames  = []string{
+	optionColumnNames = []string{"pg_catalog.pg_roles.rolconfig", "pg_catalog.pg_user.useconfig", "pg_catalog.pg_shadow.useconfig", "pg_catalog.pg_db_role_setting.setconfig", "pg_catalog.pg_proc.proconfig"}
+	cuttingNames      = []string{
 		"pg_catalog.substr", "pg_catalog.substring", "pg_catalog.split_part", "pg_catalog.replace", "pg_catalog.regexp_replace", "pg_catalog.regexp_match", "pg_catalog.regexp_matches", "pg_catalog.regexp_substr",
 		"pg_catalog.regexp_split_to_array", "pg_catalog.regexp_split_to_table", "pg_catalog.right", "pg_catalog.reverse", "pg_catalog.overlay", "pg_catalog.translate", "pg_catalog.string_to_array",
 		"pg_catalog.string_to_table", "pg_catalog.pg_options_to_table", "pg_catalog.ltrim", "pg_catalog.btrim", "pg_catalog.ascii",
@@ -79,7 +79,7 @@ func (c *codec) readsOf(text string, s *weir.SQL) (r reads) {
 		r.writes = r.writes || schema != "pg_catalog" && !s.ReadOnly
 	}
 	r.chopped = r.chopped || r.statements && joins(text)
-	r.options = slices.ContainsFunc(s.Columns, func(column string) bool { return slices.Contains(optionColumns, column) }) &&
+	r.options = slices.ContainsFunc(s.Columns, func(column string) bool { return slices.Contains(optionColumnNames, column) }) &&
 		slices.ContainsFunc(s.Functions, func(f string) bool { return slices.Contains(cuttingNames, f) })
 	r.settings = c.settingsOf(text, s)
 	return r

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -159,7 +160,7 @@ func said(rs []*pgconn.Result, err error) string {
 	}
 	if err != nil {
 		out.WriteString("ERR " + err.Error())
-		if e, ok := err.(*pgconn.PgError); ok {
+		if e := (*pgconn.PgError)(nil); errors.As(err, &e) {
 			out.WriteString(" / " + e.Detail + " / " + e.Hint + " / " + e.Where)
 		}
 	}

@@ -493,7 +493,7 @@ func (s *scan) movedByCreate(i, hi int) {
 
 // movedByTrigger reads CREATE TRIGGER: a function that writes, with the row or the columns that its text names.
 func (s *scan) movedByTrigger(i, hi int) {
-	for ; i < hi && !(s.is(i, "execute") && s.isAny(i+1, "function", "procedure")); i++ {
+	for ; i < hi && (!s.is(i, "execute") || !s.isAny(i+1, "function", "procedure")); i++ {
 	}
 	for i += 2; i+2 < hi && s.is(i+1, "."); {
 		i += 2

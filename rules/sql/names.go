@@ -176,15 +176,7 @@ func (n *Names) create(b *Binding, s *weir.SQL, in *Input) {
 			n.fresh = append(n.fresh, name)
 		}
 	}
-	schema := b.Schema
-	if schema == "" {
-		schema = "public"
-		if len(path) > 0 && path[0] != "$user" {
-			schema = path[0]
-		} else if in.Snapshot != nil && len(in.Snapshot.path) > 0 {
-			schema = in.Snapshot.path[0]
-		}
-	}
+	schema := b.schema(path, in.Snapshot)
 	stands := without(s, "CREATE", "ALTER")
 	switch b.Kind {
 	case "table", "sequence", "type", "domain":
@@ -223,6 +215,19 @@ func (n *Names) create(b *Binding, s *weir.SQL, in *Input) {
 		stands.Functions = union(stands.Functions, []string{schema + "." + b.Name})
 	}
 	n.keep(b.Name, stands)
+}
+
+// schema is where a name is made.
+func (b *Binding) schema(path []string, s *Snapshot) string {
+	switch {
+	case b.Schema != "":
+		return b.Schema
+	case len(path) > 0 && path[0] != "$user":
+		return path[0]
+	case s != nil && len(s.path) > 0:
+		return s.path[0]
+	}
+	return "public"
 }
 
 // keep adds to what a name stands for.

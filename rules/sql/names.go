@@ -19,6 +19,8 @@ type Names struct {
 	fresh   []string  // of sure, those of a transaction that has not ended
 	rest    *weir.SQL // what all names stand for together that made has no room for
 	cursors map[string]*weir.SQL
+	portals [8]portal // the last ones that were noted, portal the next one's place
+	portal  int
 	called  *weir.SQL // what functions, which may open cursors, did
 	opened  *weir.SQL // of called: what those did that surely or perhaps open some, under any name
 	last    *weir.SQL // of called: what was added last
@@ -57,7 +59,22 @@ func (n *Names) Note(text string, s *weir.SQL, in Input) (changed bool) {
 }
 
 // Portal notes a portal of the protocol, which is a cursor to statements: s is what its statement does.
-func (n *Names) Portal(name string, s *weir.SQL) { n.cursor(name, without(s)) }
+func (n *Names) Portal(name string, s *weir.SQL) {
+	for i := range n.portals {
+		if p := &n.portals[i]; p.s == s && p.name == name && n.cursors[name] != nil {
+			return // it is among what the name stands for
+		}
+	}
+	n.portals[n.portal%len(n.portals)] = portal{name, s}
+	n.portal++
+	n.cursor(name, without(s))
+}
+
+// portal is one that was noted.
+type portal struct {
+	name string
+	s    *weir.SQL
+}
 
 func (n *Names) cursor(name string, s *weir.SQL) {
 	if n.cursors == nil {

@@ -43,7 +43,7 @@ func TestPostgresClients(t *testing.T) {
 	})
 	t.Run("SQLAlchemy", func(t *testing.T) {
 		python := pgPython(t, "sqlalchemy", true)
-		want := []string{"simple id name code", "prepared id parent child_parent code 1", "copied in 500", "masked true user 1 500", "refused 42501"}
+		want := []string{"simple id name api_key", "prepared id parent child_parent api_key 1", "copied in 500", "masked true user 1 500", "refused 42501"}
 		g.pgClient(t, &orders, want, nil, python, filepath.Join(clients, "sqlalchemy_client.py"))
 	})
 	t.Run("pgjdbc", func(t *testing.T) {

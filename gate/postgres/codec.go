@@ -199,6 +199,7 @@ func (c *codec) classify(text string, picks pick) *facts {
 		f.fingerprint = strings.ToValidUTF8(f.fingerprint[:keptFingerprint], "") + " …"
 	}
 	f.looks = f.looks || f.reads.settings != noSettings
+	f.returns = returned(text, f.sql)
 	f.operation = operation(f.sql)
 	f.quiet = isQuiet(f)
 	f.hangs = has(f.sql, "FETCH", "EXECUTE")

@@ -102,6 +102,12 @@ func (c *codec) column(alias string, table uint32, attr int16, i, n int, f *fact
 			}
 			return col, made
 		}
+		if c.given(f) {
+			col.Name = alias
+			col.Protected, col.Statement = c.origin(f.returns, alias)
+			col.Protected = col.Protected || c.o.Secret(f.returns, alias)
+			return col, false
+		}
 		return weir.Column{Name: alias, Protected: c.secretive(f) || f.reads.loose(), Statement: f.reads.statements}, f.reads.chopped
 	}
 	if len(f.sql.Operations) == 1 && f.sql.Operations[0] == "SHOW" {

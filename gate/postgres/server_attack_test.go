@@ -566,3 +566,36 @@ func TestIfNotExistsMadeIt(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestRowsOfNewTables asks for what it has put into a table that the catalogue does not have yet.
+func TestRowsOfNewTables(t *testing.T) {
+	a := openAttack(t, false)
+	const table = "begin; create table fresh (id serial primary key, name text, password text)"
+	for _, tt := range []struct{ steps, shown, hidden string }{
+		{"insert into fresh (name, password) values ('Fig', 'Plum') returning id, name", "1|Fig|", ""},
+		{"insert into fresh (name, password) values ('Fig', 'Plum'), ('Date', 'Plum') returning *", "2|Date|", "Plum"},
+		{"insert into public.fresh as f (name, password) values ('Fig', 'Plum') returning f.id, f.name, f.password", "1|Fig|", "Plum"},
+		{"insert into fresh (name, password) values ('Fig', 'Plum') returning id, password as id", "", "Plum"},
+		{"insert into fresh (name, password) values ('Fig', 'Plum') returning id, password id", "", "Plum"},
+		{"insert into fresh (name, password) values ('Fig', 'Plum') returning id, upper(password)", "", "PLUM"},
+		{"insert into fresh (name) select password from users returning name", "", plain},
+		{"insert into fresh (name) values ((select password from users limit 1)) returning name", "", plain},
+		{"insert into fresh (id, name, password) values (7, 'Fig', 'Plum'); insert into fresh (id, password) values (7, 'Pear') on conflict (id) do update set name = fresh.password returning name", "", "Plum"},
+		{"create function pg_temp.f() returns trigger language plpgsql as $$ begin select password into new.name from users; return new; end $$; create trigger tr before insert on fresh for each row execute function pg_temp.f(); insert into fresh (name) values ('Fig') returning name", "", plain},
+		{"create function pg_temp.f() returns text language sql as 'select password from users limit 1'; alter table fresh alter name set default pg_temp.f(); insert into fresh (id) values (4) returning name", "", plain},
+		{"alter table fresh rename to stale; create view fresh as select id, password as name from stale; insert into fresh (id, name) values (8, 'Plum') returning name", "", "Plum"},
+		{"create rule r as on insert to fresh do instead insert into users (id, password) values (9, 'Plum') returning id, password, name; insert into fresh (name) values ('Fig') returning name", "", "Plum"},
+	} {
+		conn := a.client(t)
+		got := ""
+		for _, text := range append([]string{table}, append(strings.Split(tt.steps, "; insert"), "rollback")...) {
+			if strings.HasPrefix(text, " into") {
+				text = "insert" + text
+			}
+			got += said(conn.Exec(t.Context(), text).ReadAll())
+		}
+		if !strings.Contains(got, tt.shown) || tt.hidden != "" && strings.Contains(got, tt.hidden) {
+			t.Errorf("%s\n%s", tt.steps, got)
+		}
+	}
+}

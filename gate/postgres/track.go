@@ -67,6 +67,7 @@ type facts struct {
 	hides       bool // its literals may be secrets by where they stand
 	looks       bool // what it does depends on what they are called, or on its literals
 	reads       reads
+	returns     string // see returned
 	fingerprint string
 	operation   string // of the command; "" where nothing was classified: see verb
 	quiet       bool   // see isQuiet

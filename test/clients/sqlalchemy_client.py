@@ -3,7 +3,7 @@ import sqlalchemy as sa
 
 e = sa.create_engine("postgresql+psycopg2://")
 with e.begin() as c:
-    c.execute(sa.text("CREATE TABLE parent (id serial PRIMARY KEY, name text NOT NULL, code text UNIQUE)"))
+    c.execute(sa.text("CREATE TABLE parent (id serial PRIMARY KEY, name text NOT NULL, api_key text UNIQUE)"))
     c.execute(sa.text("CREATE TABLE child (id serial PRIMARY KEY, parent int REFERENCES parent (id) ON DELETE CASCADE, tags text[], CHECK (id > 0))"))
     c.execute(sa.text("CREATE INDEX child_parent ON child (parent)"))
 i = sa.inspect(e)
@@ -14,7 +14,7 @@ m = sa.MetaData()
 m.reflect(e, only=["parent", "child", "users"])
 parent, child, users = m.tables["parent"], m.tables["child"], m.tables["users"]
 with e.begin() as c:
-    at = c.execute(parent.insert().returning(parent.c.id), [{"name": "a", "code": "b"}]).scalar()
+    at = c.execute(parent.insert().returning(parent.c.id), [{"name": "a", "api_key": "CANARYpgalchemy7xQ2"}]).scalar()
     c.execute(child.insert(), [{"parent": at, "tags": ["x", "y"]} for _ in range(500)])
     print("copied in", c.execute(sa.select(sa.func.count()).select_from(child.join(parent)).where(parent.c.name == "a")).scalar())
     k = sa.select(child.c.parent, sa.func.count().label("n")).group_by(child.c.parent).subquery()

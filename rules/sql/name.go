@@ -48,7 +48,9 @@ func (s *scan) chain(i int) int {
 		if end > i {
 			s.field(schema, last, false)
 		}
-		s.mention(last)
+		if !s.is(i-1, "references") { // a foreign key reads no row
+			s.mention(last)
+		}
 		s.bare(last)
 	}
 	return end + 1

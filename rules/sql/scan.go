@@ -331,10 +331,11 @@ func (s *scan) write(i int) int {
 		f := s.top()
 		f.pending, f.want, f.target, f.from = true, true, true, false
 	case "table":
-		s.star = true
 		if !s.query(i) {
+			s.star = s.star || !s.isAny(i-1, "create", "temp", "temporary", "unlogged") // CREATE TABLE reads no rows, whatever relations it names
 			return i + 1
 		}
+		s.star = true
 		s.verb("select")
 		s.top().want, s.top().target = true, false
 		return i + 1

@@ -63,7 +63,9 @@ func (s *scan) loose(lo, hi int) {
 			continue
 		}
 		end, _ := s.parts(i)
-		s.mention(s.toks[end].word)
+		if !s.is(i-1, "references") { // a foreign key reads no row
+			s.mention(s.toks[end].word)
+		}
 		if s.ddl {
 			s.bare(s.toks[end].word)
 		}

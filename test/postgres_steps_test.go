@@ -91,6 +91,30 @@ var pgSteps = []struct {
 		},
 		waits: []string{"ALTER", "CREATE TABLE", "CREATE FUNCTION fill"},
 	},
+
+	// What the session has made, and the catalogue does not tell.
+	{name: "a temporary table that the catalogue has", steps: []string{"CREATE TEMP TABLE tq AS SELECT password AS note FROM users", "wait", "SELECT note FROM tq LIMIT 1", "x: SELECT note FROM tq LIMIT 1", "COPY tq TO STDOUT"}},
+	{name: "a temporary table that is filled later", steps: []string{"CREATE TEMP TABLE tq (id int, note text)", "wait", "INSERT INTO tq SELECT id, password FROM users RETURNING note", "SELECT note FROM tq LIMIT 1", "COPY tq TO STDOUT"}},
+	{name: "a temporary table of EXPLAIN", steps: []string{"EXPLAIN ANALYZE CREATE TEMP TABLE tq AS SELECT password AS note FROM users", "wait", "SELECT note FROM tq LIMIT 1"}},
+	{name: "a temporary table that shadows another", steps: []string{"CREATE TEMP TABLE plain AS SELECT id, password AS note FROM users", "wait", "SELECT note FROM plain LIMIT 1", "COPY plain TO STDOUT"}},
+	{name: "a temporary table of a function", steps: []string{"SELECT build_report()", "wait", "SELECT note FROM report LIMIT 1"}},
+	{name: "a temporary table that a function fills", steps: []string{"CREATE TEMP TABLE report (id int, note text)", "SELECT fill_report()", "SELECT note FROM report LIMIT 1"}},
+	{name: "a view that is another now", steps: []string{"BEGIN", "CREATE TEMP VIEW above AS SELECT note FROM ownview", "CREATE OR REPLACE VIEW ownview AS SELECT id, password AS note FROM users", "SELECT note FROM ownview LIMIT 1", "SELECT 'x' || note AS a FROM above LIMIT 1", "ROLLBACK"}},
+	{name: "a view of a function that is another now", steps: []string{"BEGIN", "CREATE OR REPLACE FUNCTION fmt(t text) RETURNS text LANGUAGE sql AS $$ SELECT max(password) FROM users $$", "SELECT note FROM fmtview LIMIT 1", "SELECT upper(note) AS a FROM fmtview LIMIT 1", "ROLLBACK"}, never: []string{"CANARYPG"}},
+	{name: "a view that a function replaces", steps: []string{
+		"CREATE FUNCTION pg_temp.replaces() RETURNS void LANGUAGE plpgsql AS $$ BEGIN CREATE OR REPLACE VIEW ownview AS SELECT id, password AS note FROM users; END $$", "BEGIN", "SELECT pg_temp.replaces()", "SELECT note FROM ownview LIMIT 1", "ROLLBACK",
+	}},
+	{name: "a table under the name of another", steps: []string{"BEGIN", "ALTER TABLE owned RENAME TO owned_too", "ALTER TABLE kept RENAME TO owned", "SELECT 'x' || password AS a FROM owned", "ROLLBACK", "BEGIN; ALTER TABLE owned RENAME TO owned_too; ALTER TABLE kept RENAME TO owned; SELECT o::text AS a FROM owned o; ROLLBACK"}},
+	{name: "a column under another name", steps: []string{"BEGIN", "ALTER TABLE kept RENAME COLUMN password TO secret", "SELECT secret AS a, 'x' || secret AS b FROM kept", "ROLLBACK"}},
+	{name: "a new column", steps: []string{"BEGIN", "ALTER TABLE owned ADD COLUMN password text", "UPDATE owned SET password = u.password FROM users u WHERE u.id = owned.id", "SELECT password AS a FROM owned", "SELECT 'x' || password AS b FROM owned", "SELECT a FROM owned AS o(i, n, a)", "ROLLBACK"}},
+	{name: "a rule", steps: []string{"BEGIN", "CREATE RULE also AS ON UPDATE TO owned DO INSTEAD SELECT 'x' || password AS note FROM users LIMIT 1", "UPDATE owned SET id = 1 WHERE id = 1", "ROLLBACK"}},
+	{name: "a trigger", steps: []string{"BEGIN", "CREATE TRIGGER tell BEFORE UPDATE ON owned FOR EACH ROW EXECUTE FUNCTION tell()", "UPDATE owned SET id = 1 WHERE id = 1", "ROLLBACK"}, waits: []string{"CREATE TRIGGER"}},
+	{name: "a statement that a function prepares", steps: []string{"PREPARE p AS SELECT 'x'::text AS x", "CREATE FUNCTION pg_temp.prepares() RETURNS void LANGUAGE plpgsql AS $$ BEGIN DEALLOCATE p; PREPARE p AS SELECT 'x' || password AS x FROM users LIMIT 1; END $$", "SELECT pg_temp.prepares()", "EXECUTE p"}, waits: []string{"CREATE FUNCTION", "SELECT"}},
+	{name: "a cursor that a function opens", steps: []string{
+		"BEGIN", "DECLARE c CURSOR FOR SELECT 'x'::text AS x", "CREATE FUNCTION pg_temp.opens() RETURNS void LANGUAGE plpgsql AS $$ DECLARE r refcursor := 'c'; BEGIN CLOSE r; OPEN r FOR SELECT 'x' || password AS x FROM users LIMIT 1; END $$",
+		"SELECT pg_temp.opens()", "FETCH ALL FROM c", "COMMIT",
+	}},
+	{name: "a portal that was bound before", steps: []string{"CREATE TEMP TABLE tq AS SELECT 1 AS id, 'x'::text AS note", "bound: UPDATE tq SET note = (SELECT max(password) FROM users) WHERE id = 1; UPDATE tq SET id = id WHERE id = 1 RETURNING note"}},
 }
 
 // pgStepsSetup makes what pgSteps ask for besides pgSetup and pgLeakSetup.

@@ -41,7 +41,7 @@ func newGrammar(o *CodecOptions, path func() []string) grammar {
 		made:        func(text string) { names.Made(text, input()) },
 		failed:      func(text string) { names.Failed(text, input()) },
 		ended:       names.Ended,
-		own:         names.Own,
+		own:         func(relation string) bool { return names.Own(o.Snapshot(), relation) },
 		key:         func(dst []byte, text string) ([]byte, bool) { return sql.AppendKey(dst, text, true) },
 		fingerprint: func(text string) string { return sql.Fingerprint(text, true) },
 		column: func(oid uint32, attr int16) (string, string, bool) {

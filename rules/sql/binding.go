@@ -12,6 +12,9 @@ type Binding struct {
 	Kind   string // of CREATE and DROP: "table", "view", "function" …; "alias" for another name of what there is, "on" for what runs with a relation
 	Schema string // of CREATE and DROP: as it is written; "pg_temp" where it is temporary
 	Maybe  bool   // IF NOT EXISTS: there may be another one
+	Makes  bool   // of a function: it may make or alter something itself
+	// Columns are the names that ALTER gives to columns of a relation: new ones, and others
+	Columns []string
 }
 
 // Bindings tells which names a text gives and takes, in order, so that a session can tell Input's funcs what they stand for: what Classify said of the
@@ -50,6 +53,9 @@ func Split(text string, conforming bool) []string {
 }
 
 func (s *scan) bindings(out []Binding, lo, hi int) []Binding {
+	if s.is(lo, "explain") {
+		lo = s.explained(lo, hi)
+	}
 	if lo >= hi {
 		return out
 	}
@@ -89,6 +95,7 @@ func (s *scan) bindings(out []Binding, lo, hi int) []Binding {
 		for i++; s.isAny(i, "if", "not", "exists"); i++ {
 			b.Maybe = true
 		}
+		b.Makes = w == "create" && (b.Kind == "function" || b.Kind == "procedure") && s.makes(i, hi)
 		return s.named(out, b, temp, i, hi)
 	case "alter":
 		return s.bindAlter(out, lo, hi)
@@ -110,6 +117,45 @@ func (s *scan) bindings(out []Binding, lo, hi int) []Binding {
 		}
 	}
 	return out
+}
+
+// explained returns where the statement begins that the EXPLAIN at lo runs, if it makes a table; hi where there is none.
+func (s *scan) explained(lo, hi int) int {
+	runs, list := false, s.is(lo+1, "(")
+	i := lo + 1
+	for ; i < hi && !s.isAny(i, "create", "select", "with"); i++ {
+		if s.isAny(i, "analyze", "analyse") {
+			value, ok := s.literal(i + 1)
+			if !ok && i+1 < hi {
+				value = s.text[s.toks[i+1].Start:s.toks[i+1].End]
+			}
+			runs = !list || value != "0" && !strings.EqualFold(value, "off") && !strings.EqualFold(value, "false")
+		}
+	}
+	if !runs {
+		return hi
+	}
+	return i
+}
+
+// makes tells whether one of the bodies from i on may make or alter something.
+func (s *scan) makes(i, hi int) bool {
+	for ; i < hi; i++ {
+		text, ok := s.literal(i)
+		if !ok {
+			continue
+		}
+		for lex := (Lexer{Text: text, Conforming: s.c.in.Conforming}); ; {
+			t := lex.Next()
+			if t.Kind == End {
+				break
+			}
+			if w := fold(text[t.Start:t.End]); t.Kind == Word && (w == "create" || w == "alter") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // surely are the ways to name what b has made, where nothing else is meant by them: "name", "schema.name", "*.name" for any schema; with "?" in front
@@ -222,9 +268,35 @@ func (s *scan) bindAlter(out []Binding, lo, hi int) []Binding {
 	}
 	if b.Kind != "schema" {
 		b.Kind = "on"
+		s.newColumns(&b, i, hi)
 		return s.named(out, b, false, i, hi)
 	}
 	return out
+}
+
+// newColumns adds to b the names that columns get from i on.
+func (s *scan) newColumns(b *Binding, i, hi int) {
+	for i++; i < hi; i++ {
+		switch {
+		case s.is(i, "("):
+			if s.toks[i].match > i {
+				i = s.toks[i].match
+			}
+		case s.is(i, "add"):
+			for i++; s.isAny(i, "column", "if", "not", "exists"); i++ {
+			}
+			if s.isWord(i) && i < hi && (s.toks[i].name || !s.isAny(i, "constraint", "primary", "unique", "foreign", "check", "exclude")) {
+				b.Columns = append(b.Columns, s.toks[i].word)
+			}
+		case s.is(i, "rename") && !s.is(i+1, "constraint"):
+			if s.is(i+1, "column") {
+				i++
+			}
+			if i+3 < hi && s.isWord(i+1) && s.is(i+2, "to") && s.isWord(i+3) {
+				b.Columns = append(b.Columns, s.toks[i+3].word)
+			}
+		}
+	}
 }
 
 // named adds b with the name at i.

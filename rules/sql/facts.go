@@ -178,6 +178,7 @@ func (f *facts) expand(in *Input) {
 			}
 			add(d)
 		}
+		in.Names.anew(f, st)
 	}
 }
 

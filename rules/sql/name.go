@@ -97,7 +97,7 @@ func (s *scan) parts(i int) (end int, star bool) {
 // touch notes the relations that a name may stand for.
 func (s *scan) touch(schema, name string) {
 	found := s.find(schema, name)
-	for _, r := range found {
+	for _, r := range s.altered(found) {
 		s.f.touch(r)
 		if n := s.c.in.Names; n != nil && temporary(r.schema) && n.tables[name] == nil && n.made[name] == nil && n.called != nil { // a function may have filled it
 			s.f.include(&weir.SQL{Columns: n.called.Columns, Settings: n.called.Settings, ReadOnly: true})
@@ -138,10 +138,25 @@ func (s *scan) made(schema, name string) *weir.SQL {
 	return nil
 }
 
+// altered adds to relations what this session has made of them: other columns.
+func (s *scan) altered(found []*relation) []*relation {
+	n := s.c.in.Names
+	if n == nil || len(n.altered) == 0 {
+		return found
+	}
+	out := found[:len(found):len(found)]
+	for _, r := range found {
+		if a := n.altered[r.full]; a != nil {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
 // place notes that a relation's name stands where one is due.
 func (s *scan) place(schema, name string, target bool) {
 	f := s.top()
-	found := s.find(schema, name)
+	found := s.altered(s.find(schema, name))
 	f.item, f.rels = relationItem, found
 	s.stands(name, found)
 	if len(found) > 0 || schema == "" && !target && s.cte(name) {

@@ -21,9 +21,12 @@ type Names struct {
 	cursors map[string]*weir.SQL
 	portals [8]portal // the last ones that were noted, portal the next one's place
 	portal  int
-	called  *weir.SQL // what functions, which may open cursors, did
-	opened  *weir.SQL // of called: what those did that surely or perhaps open some, under any name
-	last    *weir.SQL // of called: what was added last
+	called  *weir.SQL            // what functions, which may open cursors, did
+	opened  *weir.SQL            // of called: what those did that surely or perhaps open some, under any name
+	last    *weir.SQL            // of called: what was added last
+	altered map[string]*relation // by "schema.name": with the columns that the session added to them
+	// replaced is set when views or functions were made anew: then views that the snapshot knows may show something else
+	replaced bool
 	// anywhere is set when schemas were given other names: then names are looked up in every schema
 	anywhere bool
 }
@@ -41,6 +44,9 @@ func (n *Names) Note(text string, s *weir.SQL, in Input) (changed bool) {
 		if s.Dynamic || s.Unclear != "" || slices.Contains(s.Operations, "DECLARE") {
 			n.opened = Join(n.opened, without(s, "DO", "CALL", "DECLARE", "CLOSE"))
 		}
+		if does, known := making(s, in.Snapshot); does {
+			writes = n.remake(s, known, &in) || writes
+		}
 	}
 	if !slices.ContainsFunc(s.Operations, func(op string) bool { return op == "CREATE" || op == "ALTER" || op == "DECLARE" }) {
 		return writes
@@ -52,6 +58,9 @@ func (n *Names) Note(text string, s *weir.SQL, in Input) (changed bool) {
 			changed = true
 		case "CREATE":
 			n.create(&b, s, &in)
+			if b.Makes {
+				n.remake(s, true, &in)
+			}
 			changed = true
 		}
 	}
@@ -172,9 +181,96 @@ func (n *Names) Ended(stays bool) {
 }
 
 // Own tells whether a relation, "schema.name", may be one that the session made, or made anew, of others.
-func (n *Names) Own(relation string) bool {
+func (n *Names) Own(s *Snapshot, relation string) bool {
 	schema, name, _ := strings.Cut(relation, ".")
-	return temporary(schema) || n.stands(name) != nil
+	return temporary(schema) || n.stands(name) != nil || n.replaced && s.view(schema, name)
+}
+
+// anew adds the name of an object that is reached, if the session made something of it.
+func (n *Names) anew(f *facts, st step) {
+	if n == nil || len(n.made) == 0 {
+		return
+	}
+	name := ""
+	if st.fn != nil {
+		name = st.fn.name
+	} else {
+		name = st.rel.name
+	}
+	if n.made[name] != nil {
+		f.words.add(name)
+	}
+	if n.rest != nil {
+		f.include(n.rest)
+	}
+}
+
+// making tells whether a text that calls functions makes or alters something in one, or in DO. known: its words are among those of the text.
+func making(s *weir.SQL, snapshot *Snapshot) (does, known bool) {
+	if !slices.Contains(s.Operations, "CREATE") && !slices.Contains(s.Operations, "ALTER") || snapshot == nil {
+		return false, false
+	}
+	if slices.Contains(s.Operations, "DO") {
+		return true, true
+	}
+	for _, full := range s.Functions {
+		schema, name, _ := strings.Cut(full, ".")
+		for _, fn := range snapshot.functions[name] {
+			if fn.schema != schema || schema == "pg_catalog" {
+				continue
+			}
+			if d := fn.body.read(snapshot); d != nil && (d.operations.has("create") || d.operations.has("alter")) {
+				return true, false
+			}
+		}
+	}
+	return false, false
+}
+
+// remake keeps that what s touches may be something else from now on: made of what s reads, or with columns of any name that stands in it.
+func (n *Names) remake(s *weir.SQL, known bool, in *Input) (changed bool) {
+	if n.made == nil {
+		n.made, n.tables = map[string]*weir.SQL{}, map[string]*relation{}
+	}
+	for _, r := range s.Relations {
+		schema, name, _ := strings.Cut(r, ".")
+		if schema == "pg_catalog" || schema == "information_schema" {
+			continue
+		}
+		n.replaced = n.replaced || in.Snapshot.view(schema, name)
+		if known {
+			changed = n.alter(r, s.Identifiers, in) || changed
+		}
+		if from := others(s.Columns, name); len(from) > 0 {
+			old := n.stands(name)
+			n.keep(name, &weir.SQL{Columns: from, ReadOnly: true})
+			changed = changed || old == nil || n.stands(name) != old
+		}
+	}
+	return changed
+}
+
+// alter keeps that a relation may have columns that the snapshot does not know.
+func (n *Names) alter(full string, columns []string, in *Input) (changed bool) {
+	a := n.altered[full]
+	if a == nil {
+		if len(columns) == 0 || in.Snapshot == nil || len(n.altered) >= maxNames {
+			return false
+		}
+		if n.altered == nil {
+			n.altered = map[string]*relation{}
+		}
+		a = &relation{full: full}
+		a.schema, a.name, _ = strings.Cut(full, ".")
+		a.columns = slices.Clone(in.Snapshot.Columns(full))
+		n.altered[full] = a
+	}
+	for _, c := range columns {
+		if !slices.Contains(a.columns, c) {
+			a.columns, changed = append(a.columns, c), true
+		}
+	}
+	return changed
 }
 
 // create keeps what a new name stands for: a table what its values come from, all else what its definition does.
@@ -216,10 +312,18 @@ func (n *Names) create(b *Binding, s *weir.SQL, in *Input) {
 			if in.Snapshot != nil {
 				stands.Columns = union(stands.Columns, full(r, in.Snapshot.Columns(r)))
 			}
+			if a := n.altered[r]; a != nil {
+				stands.Columns = union(stands.Columns, full(r, a.columns))
+			}
 		}
 		stands.ReadOnly = !slices.ContainsFunc(s.Functions, func(f string) bool { return !strings.HasPrefix(f, "pg_catalog.") })
 		stands.Relations, stands.Moves = union(stands.Relations, []string{schema + "." + b.Name}), nil
 	case "on": // until the snapshot has it, whatever touches the relation may run it
+		for _, r := range s.Relations {
+			if schema, name, _ := strings.Cut(r, "."); name == b.Name && (b.Schema == "" || schema == b.Schema || b.Schema == "pg_temp" && temporary(schema)) {
+				n.alter(r, b.Columns, in)
+			}
+		}
 		rule := slices.Contains(s.Operations, "SELECT") || len(s.Moves) > 0
 		if !rule && !slices.ContainsFunc(s.Functions, func(f string) bool { return !strings.HasPrefix(f, "pg_catalog.") }) {
 			return
@@ -230,6 +334,9 @@ func (n *Names) create(b *Binding, s *weir.SQL, in *Input) {
 		return
 	default:
 		stands.Functions = union(stands.Functions, []string{schema + "." + b.Name})
+	}
+	if in.Snapshot != nil && b.Kind != "on" {
+		n.replaced = n.replaced || len(in.Snapshot.relations[b.Name]) > 0 && b.Kind == "view" || len(in.Snapshot.functions[b.Name]) > 0 && b.Kind != "view"
 	}
 	n.keep(b.Name, stands)
 }

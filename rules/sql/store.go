@@ -96,6 +96,11 @@ func (s *Snapshot) Columns(relation string) []string {
 	return nil
 }
 
+// view tells whether a relation is a view; s may be nil.
+func (s *Snapshot) view(schema, name string) bool {
+	return s != nil && slices.ContainsFunc(s.relations[name], func(r *relation) bool { return r.schema == schema && r.view })
+}
+
 // Relation tells what a name stands for along a search path, as "schema.name". schema may be "".
 func (s *Snapshot) Relation(path []string, schema, name string) (full string, ok bool) {
 	found := s.find(path, schema, name, false)

@@ -16,6 +16,7 @@ type grammar struct {
 	failed      func(text string)                             // may be nil
 	ended       func(stays bool)                              // of a transaction; may be nil
 	own         func(relation string) bool                    // the session may have made it, or made it anew; may be nil
+	reads       func(s *weir.SQL) bool                        // a statement may read what the session made; may be nil
 	key         func(dst []byte, text string) ([]byte, bool)
 	fingerprint func(text string) string
 	column      func(oid uint32, attr int16) (relation, column string, ok bool)
@@ -42,6 +43,7 @@ func newGrammar(o *CodecOptions, path func() []string) grammar {
 		failed:      func(text string) { names.Failed(text, input()) },
 		ended:       names.Ended,
 		own:         func(relation string) bool { return names.Own(o.Snapshot(), relation) },
+		reads:       names.Reads,
 		key:         func(dst []byte, text string) ([]byte, bool) { return sql.AppendKey(dst, text, true) },
 		fingerprint: func(text string) string { return sql.Fingerprint(text, true) },
 		column: func(oid uint32, attr int16) (string, string, bool) {

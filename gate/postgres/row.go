@@ -108,7 +108,7 @@ func (c *codec) column(alias string, table uint32, attr int16, i, n int, f *fact
 			col.Protected = col.Protected || c.o.Secret(f.returns, alias)
 			return col, false
 		}
-		return weir.Column{Name: alias, Protected: c.secretive(f) || f.reads.loose(), Statement: f.reads.statements}, f.reads.chopped
+		return weir.Column{Name: alias, Protected: c.secretive(f) || f.reads.loose() || c.unseen(attr, f), Statement: f.reads.statements}, f.reads.chopped
 	}
 	if len(f.sql.Operations) == 1 && f.sql.Operations[0] == "SHOW" {
 		alias = spokenName(alias)
@@ -117,6 +117,16 @@ func (c *codec) column(alias string, table uint32, attr int16, i, n int, f *fact
 		return weir.Column{Name: alias}, false
 	}
 	return weir.Column{Name: alias, Protected: c.secretive(f) || f.reads.loose(), Statement: f.reads.statements}, f.reads.chopped
+}
+
+// unseen reports whether a column that the catalogue does not know may be a table's that another session has just changed: who knows what it is called.
+// It asks for a newer catalogue.
+func (c *codec) unseen(attr int16, f *facts) bool {
+	if attr < 1 || c.read.reads == nil || c.read.reads(f.sql) {
+		return false
+	}
+	c.o.Changed()
+	return true
 }
 
 // shape takes a RowDescription: the names in it are masked, and what it says is kept for the rows.

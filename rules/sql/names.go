@@ -186,6 +186,12 @@ func (n *Names) Own(s *Snapshot, relation string) bool {
 	return temporary(schema) || n.stands(name) != nil || n.replaced && s.view(schema, name)
 }
 
+// Reads tells whether a statement may read relations, or columns of some, that the session made.
+func (n *Names) Reads(s *weir.SQL) bool {
+	return n.rest != nil || slices.ContainsFunc(s.Identifiers, func(w string) bool { return n.tables[w] != nil || n.made[w] != nil }) ||
+		slices.ContainsFunc(s.Relations, func(r string) bool { return n.altered[r] != nil })
+}
+
 // anew adds the name of an object that is reached, if the session made something of it.
 func (n *Names) anew(f *facts, st step) {
 	if n == nil || len(n.made) == 0 {

@@ -25,6 +25,7 @@ type Names struct {
 	opened  *weir.SQL            // of called: what those did that surely or perhaps open some, under any name
 	last    *weir.SQL            // of called: what was added last
 	altered map[string]*relation // by "schema.name": with the columns that the session added to them
+	remade  names                // relations that functions may have made others under the names of
 	// replaced is set when views or functions were made anew: then views that the snapshot knows may show something else
 	replaced bool
 	// anywhere is set when schemas were given other names: then names are looked up in every schema
@@ -108,14 +109,14 @@ func (n *Names) Cursor(name string) *weir.SQL {
 
 // meant adds those words of a function's body that the session made something of: the server looks names up when the function runs.
 func (n *Names) meant(f *facts, body names) {
-	if n == nil || len(n.made)+len(n.tables) == 0 {
+	if n == nil || len(n.made)+len(n.tables)+len(n.remade) == 0 {
 		return
 	}
 	if n.rest != nil {
 		f.include(n.rest)
 	}
 	for w := range body {
-		if n.made[w] != nil || n.tables[w] != nil {
+		if n.made[w] != nil || n.tables[w] != nil || n.remade.has(w) {
 			f.words.add(w)
 		}
 	}
@@ -246,6 +247,10 @@ func (n *Names) remake(s *weir.SQL, known bool, in *Input) (changed bool) {
 		n.replaced = n.replaced || in.Snapshot.view(schema, name)
 		if known {
 			changed = n.alter(r, s.Identifiers, in) || changed
+		}
+		if len(n.remade) < maxNames && !n.remade.has(name) {
+			n.remade.add(name)
+			changed = true
 		}
 		if from := others(s.Columns, name); len(from) > 0 {
 			old := n.stands(name)
@@ -391,13 +396,13 @@ func full(relation string, columns []string) []string {
 
 // pours notes which columns a write takes values from for tables of this session that it may write to.
 func (n *Names) pours(s *weir.SQL) (changed bool) {
-	if len(n.tables) == 0 || len(s.Columns) == 0 || !slices.ContainsFunc(s.Operations, func(op string) bool {
+	if len(n.tables)+len(n.remade) == 0 || len(s.Columns) == 0 || !slices.ContainsFunc(s.Operations, func(op string) bool {
 		return op == "INSERT" || op == "UPDATE" || op == "MERGE" || op == "COPY" || op == "EXECUTE"
 	}) {
 		return false
 	}
 	for _, w := range s.Identifiers {
-		if n.tables[w] == nil {
+		if n.tables[w] == nil && !n.remade.has(w) {
 			continue
 		}
 		old, from := n.made[w], others(s.Columns, w)

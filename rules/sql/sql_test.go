@@ -261,6 +261,7 @@ func TestNames(t *testing.T) {
 		{"a view that a function replaces", []string{"create function f() returns void language plpgsql as 'begin create or replace view audit as select password as what from users; end'", "select what from audit"}, "col:public.users.password clear ro"},
 		{"a view that a function reads", []string{"create function f() returns text language sql as 'select password from users, audit'", "select what from audit"}, "!col:public.users.password clear ro"},
 		{"a view that DO replaces", []string{"do 'begin create or replace view audit as select password as what from users; end'", "select what from audit"}, "col:public.users.password clear ro"},
+		{"what is poured into one that DO makes", []string{"do 'begin create temp table audit (at int, what text); end'", "insert into audit (what) select password from users", "select what from audit"}, "col:public.users.password clear ro"},
 		{"one that may be another", []string{"create table if not exists fresh (a text)", "select a from fresh"}, "!clear"},
 		{"rows for one that may be another", []string{"create table if not exists fresh (a text)", "insert into fresh values (1)"}, "clear rel:?.fresh"},
 		{"in one text one that may be another", []string{"create table if not exists fresh (a text); select a from fresh"}, "!clear"},

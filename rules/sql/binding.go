@@ -77,26 +77,7 @@ func (s *scan) bindings(out []Binding, lo, hi int) []Binding {
 	case "discard":
 		return append(out, Binding{Verb: "DISCARD"})
 	case "create", "drop":
-		temp := false
-		for s.isAny(i, "or", "replace", "temp", "temporary", "local", "global", "unlogged", "materialized", "recursive", "foreign") {
-			temp = temp || s.isAny(i, "temp", "temporary")
-			i++
-		}
-		if w == "create" && s.isAny(i, "rule", "trigger", "constraint", "policy", "index", "unique") {
-			return s.bindOn(out, i, hi)
-		}
-		if w == "create" && s.is(i, "schema") {
-			return s.bindElements(out, i, hi)
-		}
-		if !s.isAny(i, "table", "view", "function", "procedure", "aggregate", "sequence", "type", "domain") {
-			return out
-		}
-		b := Binding{Verb: strings.ToUpper(w), Kind: s.toks[i].word}
-		for i++; s.isAny(i, "if", "not", "exists"); i++ {
-			b.Maybe = true
-		}
-		b.Makes = w == "create" && (b.Kind == "function" || b.Kind == "procedure") && s.makes(i, hi)
-		return s.named(out, b, temp, i, hi)
+		return s.bindCreate(out, w, i, hi)
 	case "alter":
 		return s.bindAlter(out, lo, hi)
 	case "select", "with":
@@ -117,6 +98,30 @@ func (s *scan) bindings(out []Binding, lo, hi int) []Binding {
 		}
 	}
 	return out
+}
+
+// bindCreate adds what the CREATE or DROP before i makes or takes.
+func (s *scan) bindCreate(out []Binding, w string, i, hi int) []Binding {
+	temp := false
+	for s.isAny(i, "or", "replace", "temp", "temporary", "local", "global", "unlogged", "materialized", "recursive", "foreign") {
+		temp = temp || s.isAny(i, "temp", "temporary")
+		i++
+	}
+	if w == "create" && s.isAny(i, "rule", "trigger", "constraint", "policy", "index", "unique") {
+		return s.bindOn(out, i, hi)
+	}
+	if w == "create" && s.is(i, "schema") {
+		return s.bindElements(out, i, hi)
+	}
+	if !s.isAny(i, "table", "view", "function", "procedure", "aggregate", "sequence", "type", "domain") {
+		return out
+	}
+	b := Binding{Verb: strings.ToUpper(w), Kind: s.toks[i].word}
+	for i++; s.isAny(i, "if", "not", "exists"); i++ {
+		b.Maybe = true
+	}
+	b.Makes = w == "create" && (b.Kind == "function" || b.Kind == "procedure") && s.makes(i, hi)
+	return s.named(out, b, temp, i, hi)
 }
 
 // explained returns where the statement begins that the EXPLAIN at lo runs, if it makes a table; hi where there is none.

@@ -36,7 +36,7 @@ type Names struct {
 // classified before may mean something else now.
 func (n *Names) Note(text string, s *weir.SQL, in Input) (changed bool) {
 	writes := n.pours(s)
-	calls := slices.ContainsFunc(s.Functions, func(f string) bool { return !strings.HasPrefix(f, "pg_catalog.") })
+	calls := callsUsers(s)
 	if s == n.last {
 		calls = false
 	}
@@ -198,7 +198,7 @@ func (n *Names) anew(f *facts, st step) {
 	if n == nil || len(n.made) == 0 {
 		return
 	}
-	name := ""
+	var name string
 	if st.fn != nil {
 		name = st.fn.name
 	} else {
@@ -294,11 +294,8 @@ func (n *Names) create(b *Binding, s *weir.SQL, in *Input) {
 	if path == nil && in.Snapshot != nil {
 		path = in.Snapshot.path
 	}
-	for _, name := range b.surely(path) {
-		if room && !n.sure.has(name) {
-			n.sure.add(name)
-			n.fresh = append(n.fresh, name)
-		}
+	if room {
+		n.known(b.surely(path))
 	}
 	schema := b.schema(path, in.Snapshot)
 	stands := without(s, "CREATE", "ALTER")
@@ -316,18 +313,11 @@ func (n *Names) create(b *Binding, s *weir.SQL, in *Input) {
 			return // its values come from later statements
 		}
 	case "view":
-		stands.ReadOnly = !slices.ContainsFunc(s.Functions, func(f string) bool { return !strings.HasPrefix(f, "pg_catalog.") })
+		stands.ReadOnly = !callsUsers(s)
 		stands.Relations = union(stands.Relations, []string{schema + "." + b.Name})
 	case "alias":
-		for _, r := range s.Relations {
-			if in.Snapshot != nil {
-				stands.Columns = union(stands.Columns, full(r, in.Snapshot.Columns(r)))
-			}
-			if a := n.altered[r]; a != nil {
-				stands.Columns = union(stands.Columns, full(r, a.columns))
-			}
-		}
-		stands.ReadOnly = !slices.ContainsFunc(s.Functions, func(f string) bool { return !strings.HasPrefix(f, "pg_catalog.") })
+		stands.Columns = union(stands.Columns, n.columns(s.Relations, in.Snapshot))
+		stands.ReadOnly = !callsUsers(s)
 		stands.Relations, stands.Moves = union(stands.Relations, []string{schema + "." + b.Name}), nil
 	case "on": // until the snapshot has it, whatever touches the relation may run it
 		for _, r := range s.Relations {
@@ -336,7 +326,7 @@ func (n *Names) create(b *Binding, s *weir.SQL, in *Input) {
 			}
 		}
 		rule := slices.Contains(s.Operations, "SELECT") || len(s.Moves) > 0
-		if !rule && !slices.ContainsFunc(s.Functions, func(f string) bool { return !strings.HasPrefix(f, "pg_catalog.") }) {
+		if !rule && !callsUsers(s) {
 			return
 		}
 		stands.Operations, stands.Moves, stands.ReadOnly = nil, nil, true
@@ -350,6 +340,35 @@ func (n *Names) create(b *Binding, s *weir.SQL, in *Input) {
 		n.replaced = n.replaced || len(in.Snapshot.relations[b.Name]) > 0 && b.Kind == "view" || len(in.Snapshot.functions[b.Name]) > 0 && b.Kind != "view"
 	}
 	n.keep(b.Name, stands)
+}
+
+// columns are those of relations, as the snapshot has them and as the session has made them.
+func (n *Names) columns(relations []string, snapshot *Snapshot) []string {
+	var out []string
+	for _, r := range relations {
+		if snapshot != nil {
+			out = union(out, full(r, snapshot.Columns(r)))
+		}
+		if a := n.altered[r]; a != nil {
+			out = union(out, full(r, a.columns))
+		}
+	}
+	return out
+}
+
+// callsUsers tells whether functions of users are called.
+func callsUsers(s *weir.SQL) bool {
+	return slices.ContainsFunc(s.Functions, func(f string) bool { return !strings.HasPrefix(f, "pg_catalog.") })
+}
+
+// known keeps the ways to name what was made.
+func (n *Names) known(surely []string) {
+	for _, name := range surely {
+		if !n.sure.has(name) {
+			n.sure.add(name)
+			n.fresh = append(n.fresh, name)
+		}
+	}
 }
 
 // schema is where a name is made.

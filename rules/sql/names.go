@@ -95,6 +95,7 @@ func (n *Names) cursor(name string, s *weir.SQL) {
 			n.called = Join(n.called, c)
 		}
 		clear(n.cursors)
+		clear(n.portals[:]) // no name stands for them any more
 	}
 	n.cursors[name] = Join(n.cursors[name], s)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -339,5 +340,21 @@ func TestNamesOfWhatFailed(t *testing.T) {
 		if got := Classify("select a from fresh", in); (got.Unclear == "") != tt.want {
 			t.Errorf("%s: %+v", tt.name, got)
 		}
+	}
+}
+
+// TestPortalsBeyondWhatIsKept gives a portal's name to others when the session has more names than it keeps.
+func TestPortalsBeyondWhatIsKept(t *testing.T) {
+	in := Input{Snapshot: snapshotTable(), Conforming: true, Names: &Names{}}
+	secret, harmless := Classify("select password from users", in), Classify("select 1", in)
+	for i := range maxNames - 1 {
+		in.Names.Portal("p"+strconv.Itoa(i), harmless)
+	}
+	in.Names.Portal("mine", secret)
+	in.Names.Portal("more", harmless)
+	in.Names.Portal("mine", harmless)
+	in.Names.Portal("mine", secret)
+	if got := Classify("fetch all from mine", in); !has(got, "col:public.users.password") {
+		t.Errorf("%+v", got)
 	}
 }

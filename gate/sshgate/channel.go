@@ -308,8 +308,9 @@ func (ch *channel) refused(err error) ending {
 		}
 		return exited(exitRefused)
 	}
-	if ch.ctx.Err() != nil || errors.Is(err, io.EOF) {
-		return exited(exitFailed)
+	known := (*weir.Error)(nil)
+	if ch.ctx.Err() != nil || errors.Is(err, io.EOF) && !errors.As(err, &known) {
+		return exited(exitFailed) // nobody listens
 	}
 	_, public := weir.PublicOf(err)
 	ch.say(public)

@@ -37,7 +37,7 @@ type conn struct {
 
 	dialing sync.Mutex // held while the target is connected
 	mu      sync.Mutex
-	tc      ssh.Conn // nil: not connected
+	tc      *targetConn // nil: not connected
 	open    map[*channel]struct{}
 	count   int
 	told    bool     // a terminal was told that it is recorded
@@ -178,29 +178,105 @@ func answerGlobals(requests <-chan *ssh.Request) {
 	}
 }
 
-// dial returns the connection to the target, made at the first call and again after it broke. Its error is public.
-func (c *conn) dial(ctx context.Context) (ssh.Conn, error) {
+// targetConn is a connection to the target.
+type targetConn struct {
+	ssh.Conn
+	gone chan struct{} // closed once the connection has ended
+}
+
+// errGone is the end of a connection to the target.
+var errGone = errors.New("the connection to the target has ended")
+
+// open opens a channel, and gives up when the connection ends or ctx does: the library does not always notice an end that comes at the same moment.
+func (t *targetConn) open(ctx context.Context, h *Handler, kind string, extra []byte) (ssh.Channel, <-chan *ssh.Request, error) {
+	type opened struct {
+		ch       ssh.Channel
+		requests <-chan *ssh.Request
+		err      error
+	}
+	done := make(chan opened, 1)
+	go h.guard("open channel", func() {
+		o := opened{err: errGone}
+		defer func() { done <- o }()
+		o.ch, o.requests, o.err = t.OpenChannel(kind, extra)
+	})
+	select {
+	case o := <-done:
+		return o.ch, o.requests, o.err
+	case <-t.gone:
+	case <-ctx.Done():
+	}
+	go h.guard("late channel", func() { // one that nobody waits for any more
+		if o := <-done; o.err == nil {
+			go ssh.DiscardRequests(o.requests)
+			_ = o.ch.Close()
+		}
+	})
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
+	return nil, nil, errGone
+}
+
+// atTarget does f on the connection to the target. A connection that was made before may have ended without anybody having noticed: then f is done
+// once more, on a new one. f must start nothing that may not be started twice.
+func (c *conn) atTarget(ctx context.Context, f func(*targetConn) error) error {
+	for again := true; ; again = false {
+		tc, made, err := c.dial(ctx)
+		if err != nil {
+			return err
+		}
+		err = f(tc)
+		if refused := (*ssh.OpenChannelError)(nil); err == nil || made || !again || ctx.Err() != nil || errors.As(err, &refused) {
+			return err
+		}
+		c.drop(tc)
+	}
+}
+
+// openTarget opens a channel at the target.
+func (c *conn) openTarget(ctx context.Context, kind string, extra []byte) (ch ssh.Channel, requests <-chan *ssh.Request, err error) {
+	err = c.atTarget(ctx, func(tc *targetConn) error {
+		ch, requests, err = tc.open(ctx, c.h, kind, extra)
+		return err
+	})
+	return ch, requests, err
+}
+
+// drop forgets a connection that no longer answers.
+func (c *conn) drop(tc *targetConn) {
+	c.mu.Lock()
+	if c.tc == tc {
+		c.tc = nil
+	}
+	c.mu.Unlock()
+	_ = tc.Close()
+}
+
+// dial returns the connection to the target, made at the first call and again after it broke; made reports that this call did. Its error is public.
+func (c *conn) dial(ctx context.Context) (tc *targetConn, made bool, err error) {
 	c.dialing.Lock()
 	defer c.dialing.Unlock()
 	c.mu.Lock()
-	tc := c.tc
+	tc = c.tc
 	c.mu.Unlock()
 	if tc != nil {
-		return tc, nil
+		return tc, false, nil
 	}
 	config, err := c.target.clientConfig(c.account, c.session.Info(), c.h.opt.Now())
 	if err != nil {
-		return nil, weir.NewError(weir.Internal, "", err)
+		return nil, false, weir.NewError(weir.Internal, "", err)
 	}
-	tc, channels, requests, err := c.target.Dial(ctx, config)
+	sc, channels, requests, err := c.target.Dial(ctx, config)
 	if err != nil {
 		public := errTarget.Error() + ", or refused the gateway's login; ask an administrator"
 		var known *weir.Error
 		if errors.As(err, &known) && known.Public != "" {
 			public = known.Public
 		}
-		return nil, weir.NewError(weir.Unavailable, public, err)
+		return nil, false, weir.NewError(weir.Unavailable, public, err)
 	}
+	tc = &targetConn{Conn: sc, gone: make(chan struct{})}
 	c.mu.Lock()
 	c.tc = tc
 	c.mu.Unlock()
@@ -212,14 +288,11 @@ func (c *conn) dial(ctx context.Context) (ssh.Conn, error) {
 	c.run("target keepalive", func() { c.keepalive(tc) })
 	c.run("target end", func() {
 		_ = tc.Wait()
-		c.mu.Lock()
-		if c.tc == tc {
-			c.tc = nil
-		}
-		c.mu.Unlock()
+		close(tc.gone)
+		c.drop(tc)
 		c.lost(tc)
 	})
-	return tc, nil
+	return tc, true, nil
 }
 
 // channel serves one channel from its opening to its end.

@@ -2,6 +2,7 @@ package sshgate
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 
@@ -61,15 +62,13 @@ func publicText(err error) string {
 
 // tunnel carries one forwarded connection until it ends.
 func (c *conn) tunnel(ctx context.Context, x *session.Exchange, nc ssh.NewChannel) error {
-	tc, err := c.dial(ctx)
+	tch, targetRequests, err := c.openTarget(ctx, "direct-tcpip", nc.ExtraData())
 	if err != nil {
+		if known := (*weir.Error)(nil); !errors.As(err, &known) {
+			err = weir.NewError(weir.Unavailable, "the target cannot connect there", err)
+		}
 		_ = nc.Reject(ssh.ConnectionFailed, "weir: "+publicText(err))
 		return err
-	}
-	tch, targetRequests, err := tc.OpenChannel("direct-tcpip", nc.ExtraData())
-	if err != nil {
-		_ = nc.Reject(ssh.ConnectionFailed, "weir: the target cannot connect there")
-		return weir.NewError(weir.Unavailable, "the target cannot connect there", err)
 	}
 	ch, clientRequests, err := nc.Accept()
 	if err != nil {

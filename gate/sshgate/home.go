@@ -34,11 +34,7 @@ func (c *conn) begins(ctx context.Context) string {
 
 // askHome asks the target's SFTP server, which begins where a shell does: draft-ietf-secsh-filexfer-02, sections 4 and 6.11.
 func (c *conn) askHome(ctx context.Context) (string, error) {
-	tc, err := c.dial(ctx)
-	if err != nil {
-		return "", err
-	}
-	ch, requests, err := tc.OpenChannel("session", nil)
+	ch, requests, err := c.openTarget(ctx, "session", nil)
 	if err != nil {
 		return "", err
 	}

@@ -2,6 +2,7 @@ package sshgate
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 
 	"golang.org/x/crypto/ssh"
@@ -21,7 +22,7 @@ const (
 
 // listener is a port on which the target listens for the client (RFC 4254, section 7.1). Its exchange lives as long as it does.
 type listener struct {
-	tc ssh.Conn
+	tc *targetConn
 	x  *session.Exchange
 }
 
@@ -142,14 +143,20 @@ func (c *conn) refusesListener() *weir.Denied {
 
 // askToListen asks the target and keeps what it grants. at.Port becomes the port that it took. c.listening is held.
 func (c *conn) askToListen(ctx context.Context, x *session.Exchange, at *listenTCP) error {
-	tc, err := c.dial(ctx)
-	if err != nil {
-		return err
-	}
 	if _, taken := c.listeners[*at]; taken {
 		return weir.NewError(weir.Conflict, "the target listens there for you already", nil)
 	}
-	ok, data, err := tc.SendRequest(listenRequest, true, ssh.Marshal(at))
+	var tc *targetConn
+	var ok bool
+	var data []byte
+	err := c.atTarget(ctx, func(t *targetConn) (err error) {
+		tc = t
+		ok, data, err = t.SendRequest(listenRequest, true, ssh.Marshal(at))
+		return err
+	})
+	if known := (*weir.Error)(nil); errors.As(err, &known) {
+		return err
+	}
 	if err != nil || !ok {
 		return weir.NewError(weir.Unavailable, "the target does not listen on "+hostPort(at.Host, at.Port), err)
 	}
@@ -191,7 +198,7 @@ func (c *conn) unlisten(r *ssh.Request) {
 }
 
 // lost ends the session when the target's connection broke with which a listener has gone: the client would wait for ever.
-func (c *conn) lost(tc ssh.Conn) {
+func (c *conn) lost(tc *targetConn) {
 	c.listening.Lock()
 	gone := false
 	for _, l := range c.listeners {
@@ -214,7 +221,7 @@ func (c *conn) endListeners() {
 }
 
 // targetChannels serves what the target opens: connections to what listens for this client, and nothing else.
-func (c *conn) targetChannels(tc ssh.Conn, channels <-chan ssh.NewChannel) {
+func (c *conn) targetChannels(tc *targetConn, channels <-chan ssh.NewChannel) {
 	for nc := range channels {
 		if nc.ChannelType() != forwardedTCP {
 			c.refuse("channel", nc.ChannelType(), "the target")
@@ -234,7 +241,7 @@ func (c *conn) targetChannels(tc ssh.Conn, channels <-chan ssh.NewChannel) {
 
 // forwarded serves one connection that the target accepted for the client (RFC 4254, section 7.2). What the target says of its origin reaches
 // the client only where it is an address.
-func (c *conn) forwarded(tc ssh.Conn, nc ssh.NewChannel) {
+func (c *conn) forwarded(tc *targetConn, nc ssh.NewChannel) {
 	var from directTCP // the same fields: what it came to, and where from
 	if ssh.Unmarshal(nc.ExtraData(), &from) != nil {
 		_ = nc.Reject(ssh.ConnectionFailed, "malformed address")

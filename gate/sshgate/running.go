@@ -34,13 +34,12 @@ const renewal = 10 * time.Second
 
 // forward starts the program and carries its bytes until it ends.
 func (ch *channel) forward(ctx context.Context, x *session.Exchange, p program, cmd *weir.Command) (ending, error) {
-	tc, err := ch.c.dial(ctx)
+	tch, requests, err := ch.c.openTarget(ctx, "session", nil)
 	if err != nil {
+		if known := (*weir.Error)(nil); !errors.As(err, &known) {
+			err = weir.NewError(weir.Unavailable, "the target opens no channel; try again, or ask an administrator", err)
+		}
 		return ending{}, err
-	}
-	tch, requests, err := tc.OpenChannel("session", nil)
-	if err != nil {
-		return ending{}, weir.NewError(weir.Unavailable, "the target opens no channel; try again, or ask an administrator", err)
 	}
 	defer func() { _ = tch.Close() }()
 	r := &running{ch: ch, x: x, tch: tch, to: sending{ch: tch}, people: p.request == "shell" || p.request == "exec" && ch.pty != nil}

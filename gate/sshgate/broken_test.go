@@ -2,6 +2,7 @@ package sshgate_test
 
 import (
 	"context"
+	"errors"
 	"net"
 	"strings"
 	"sync"
@@ -9,6 +10,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"weir"
 	"weir/gate/sshgate"
 )
 
@@ -133,4 +135,63 @@ func TestLostTargetsAreTold(t *testing.T) {
 	if err == nil || !strings.Contains(string(out), "weir: the target cannot be reached") {
 		t.Errorf("%v %q", err, out)
 	}
+}
+
+// TestProgramsCutOffAreTold breaks the target's connection while a program runs, and before it is begun: the client reads why no more comes, and the
+// recording tells it from a program that ended.
+func TestProgramsCutOffAreTold(t *testing.T) {
+	const why = "the connection to the target broke"
+	d := startSSHD(t, nil)
+	target := targetOf(t, d)
+	var mu sync.Mutex
+	early := false
+	target.Dial = func(ctx context.Context, config *ssh.ClientConfig) (ssh.Conn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {
+		c, channels, requests, err := dialer(d.addr)(ctx, config)
+		mu.Lock()
+		defer mu.Unlock()
+		if early && err == nil {
+			c = fleetingConn{c}
+		}
+		return c, channels, requests, err
+	}
+	b := newBed(t, target, sshgate.Options{})
+	for _, cut := range []string{"running", "before"} {
+		mu.Lock()
+		early = cut == "before"
+		mu.Unlock()
+		out, err := newSession(t, b.mustClient()).CombinedOutput("echo begun; kill -9 $PPID; sleep 60")
+		if exit := (*ssh.ExitError)(nil); !errors.As(err, &exit) || exit.ExitStatus() != 255 || !strings.Contains(string(out), "weir: "+why) {
+			t.Errorf("%s: %v %q", cut, err, out)
+		}
+	}
+	eventually(t, "two ends that tell it", func() bool {
+		told := 0
+		for _, r := range b.Records() {
+			for _, a := range r.Attrs {
+				if r.Kind == weir.RecordAnswerEnd && a.Name == "error" && strings.HasPrefix(a.Value, why) {
+					told++
+				}
+			}
+		}
+		return told == 2
+	})
+}
+
+// fleetingConn is a connection that ends when something is to run in a channel.
+type fleetingConn struct{ ssh.Conn }
+
+func (c fleetingConn) OpenChannel(kind string, data []byte) (ssh.Channel, <-chan *ssh.Request, error) {
+	ch, requests, err := c.Conn.OpenChannel(kind, data)
+	return fleetingChannel{ch, c}, requests, err
+}
+
+type fleetingChannel struct {
+	ssh.Channel
+	of ssh.Conn
+}
+
+func (ch fleetingChannel) SendRequest(name string, reply bool, payload []byte) (bool, error) {
+	_ = ch.of.Close()
+	_ = ch.of.Wait()
+	return ch.Channel.SendRequest(name, reply, payload)
 }

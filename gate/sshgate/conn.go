@@ -187,35 +187,52 @@ type targetConn struct {
 // errGone is the end of a connection to the target.
 var errGone = errors.New("the connection to the target has ended")
 
+// targetChannel is a channel at the target.
+type targetChannel struct {
+	ssh.Channel
+	requests <-chan *ssh.Request
+	tc       *targetConn
+}
+
+// broke reports whether the connection has ended. Its channels end before that is known, so that the target is asked.
+func (t *targetConn) broke() bool {
+	select {
+	case <-t.gone:
+		return true
+	default:
+	}
+	_, _, err := t.SendRequest(keepaliveRequest, true, nil)
+	return err != nil
+}
+
 // open opens a channel, and gives up when the connection ends or ctx does: the library does not always notice an end that comes at the same moment.
-func (t *targetConn) open(ctx context.Context, h *Handler, kind string, extra []byte) (ssh.Channel, <-chan *ssh.Request, error) {
+func (t *targetConn) open(ctx context.Context, h *Handler, kind string, extra []byte) (targetChannel, error) {
 	type opened struct {
-		ch       ssh.Channel
-		requests <-chan *ssh.Request
-		err      error
+		targetChannel
+		err error
 	}
 	done := make(chan opened, 1)
 	go h.guard("open channel", func() {
-		o := opened{err: errGone}
+		o := opened{targetChannel{tc: t}, errGone}
 		defer func() { done <- o }()
-		o.ch, o.requests, o.err = t.OpenChannel(kind, extra)
+		o.Channel, o.requests, o.err = t.OpenChannel(kind, extra)
 	})
 	select {
 	case o := <-done:
-		return o.ch, o.requests, o.err
+		return o.targetChannel, o.err
 	case <-t.gone:
 	case <-ctx.Done():
 	}
 	go h.guard("late channel", func() { // one that nobody waits for any more
 		if o := <-done; o.err == nil {
 			go ssh.DiscardRequests(o.requests)
-			_ = o.ch.Close()
+			_ = o.Close()
 		}
 	})
 	if err := ctx.Err(); err != nil {
-		return nil, nil, err
+		return targetChannel{}, err
 	}
-	return nil, nil, errGone
+	return targetChannel{}, errGone
 }
 
 // atTarget does f on the connection to the target. A connection that was made before may have ended without anybody having noticed: then f is done
@@ -235,12 +252,12 @@ func (c *conn) atTarget(ctx context.Context, f func(*targetConn) error) error {
 }
 
 // openTarget opens a channel at the target.
-func (c *conn) openTarget(ctx context.Context, kind string, extra []byte) (ch ssh.Channel, requests <-chan *ssh.Request, err error) {
+func (c *conn) openTarget(ctx context.Context, kind string, extra []byte) (ch targetChannel, err error) {
 	err = c.atTarget(ctx, func(tc *targetConn) error {
-		ch, requests, err = tc.open(ctx, c.h, kind, extra)
+		ch, err = tc.open(ctx, c.h, kind, extra)
 		return err
 	})
-	return ch, requests, err
+	return ch, err
 }
 
 // drop forgets a connection that no longer answers.

@@ -62,7 +62,7 @@ func publicText(err error) string {
 
 // tunnel carries one forwarded connection until it ends.
 func (c *conn) tunnel(ctx context.Context, x *session.Exchange, nc ssh.NewChannel) error {
-	tch, targetRequests, err := c.openTarget(ctx, "direct-tcpip", nc.ExtraData())
+	tch, err := c.openTarget(ctx, "direct-tcpip", nc.ExtraData())
 	if err != nil {
 		if known := (*weir.Error)(nil); !errors.As(err, &known) {
 			err = weir.NewError(weir.Unavailable, "the target cannot connect there", err)
@@ -75,7 +75,7 @@ func (c *conn) tunnel(ctx context.Context, x *session.Exchange, nc ssh.NewChanne
 		_ = tch.Close()
 		return err
 	}
-	return c.splice(x, ch, clientRequests, tch, targetRequests)
+	return c.splice(x, ch, clientRequests, tch, tch.requests)
 }
 
 // splice carries bytes between a channel of the client's and one of the target's until both directions have ended, and closes both. What the

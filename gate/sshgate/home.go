@@ -34,12 +34,12 @@ func (c *conn) begins(ctx context.Context) string {
 
 // askHome asks the target's SFTP server, which begins where a shell does: draft-ietf-secsh-filexfer-02, sections 4 and 6.11.
 func (c *conn) askHome(ctx context.Context) (string, error) {
-	ch, requests, err := c.openTarget(ctx, "session", nil)
+	ch, err := c.openTarget(ctx, "session", nil)
 	if err != nil {
 		return "", err
 	}
 	defer func() { _ = ch.Close() }()
-	c.run("home", func() { ssh.DiscardRequests(requests) })
+	c.run("home", func() { ssh.DiscardRequests(ch.requests) })
 	ctx, cancel := context.WithTimeout(ctx, homeWait)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { _ = ch.Close() })()

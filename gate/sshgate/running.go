@@ -34,7 +34,7 @@ const renewal = 10 * time.Second
 
 // forward starts the program and carries its bytes until it ends.
 func (ch *channel) forward(ctx context.Context, x *session.Exchange, p program, cmd *weir.Command) (ending, error) {
-	tch, requests, err := ch.c.openTarget(ctx, "session", nil)
+	tch, err := ch.c.openTarget(ctx, "session", nil)
 	if err != nil {
 		if known := (*weir.Error)(nil); !errors.As(err, &known) {
 			err = weir.NewError(weir.Unavailable, "the target opens no channel; try again, or ask an administrator", err)
@@ -47,24 +47,36 @@ func (ch *channel) forward(ctx context.Context, x *session.Exchange, p program, 
 	ended := make(chan ending, 1)
 	ch.c.run("target channel", func() {
 		defer close(ended)
-		ended <- awaitEnding(requests)
+		ended <- awaitEnding(tch.requests)
 	})
 	ch.notice(ch.c.session)
-	if err := r.prepare(p); err != nil {
-		return ending{}, err
-	}
-	if p.files != "" {
-		err = r.serveFiles(ctx, p, cmd)
-	} else {
-		err = r.carry(p)
+	if err = r.prepare(p); err == nil {
+		if p.files != "" {
+			err = r.serveFiles(ctx, p, cmd)
+		} else {
+			err = r.carry(p)
+		}
 	}
 	if err != nil {
 		_ = tch.Close()
-		return ending{}, err
+		return ending{}, ch.why(tch.tc, err)
 	}
 	e := <-ended // a program that has closed its output may go on reading
 	r.close()
+	if e == (ending{}) {
+		if err := ch.why(tch.tc, nil); err != nil {
+			return e, err
+		}
+	}
 	return e, x.Head(e.String(), e.attrs())
+}
+
+// why is why a program ended without saying how: err, or that the target's connection broke, which looks like the end of all that it carried.
+func (ch *channel) why(tc *targetConn, err error) error {
+	if d := (*weir.Denied)(nil); errors.As(err, &d) || ch.ctx.Err() != nil || !tc.broke() {
+		return err
+	}
+	return weir.NewError(weir.Unavailable, "the connection to the target broke; what ran there was cut off, or goes on", err)
 }
 
 // prepare sends what the client set up and starts the program.

@@ -190,6 +190,60 @@ func TestUnknownRequestsAreNotForwarded(t *testing.T) {
 	}
 }
 
+// TestOperationsOnOneFileKeepTheirOrder makes a file and looks at it, and a directory and a file in it, without waiting for the answers, as sshfs does.
+// What is about others does not wait.
+func TestOperationsOnOneFileKeepTheirOrder(t *testing.T) {
+	dir := t.TempDir()
+	approved := make(chan struct{})
+	h := &host{m: newMasker(t), decide: func(_ context.Context, op transfer.Op) error {
+		if name := filepath.Base(op.Paths[0]); name == "new" && op.Name == "open" || name == "d" {
+			<-approved // as if it were held
+		}
+		return nil
+	}}
+	p, _ := through(t, serve(t, dir), h, transfer.Options{})
+	send := func(b []byte) {
+		t.Helper()
+		if _, err := p.Write(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send(packet(1, 3))
+	receivePacket(t, p)
+	for _, b := range [][]byte{packet(3, 10, "new", 2|8|16, 0), packet(7, 11, dir+"/new"), packet(14, 12, "d", 0), packet(3, 13, "d/x", 2|8, 0)} {
+		send(b)
+	}
+	want := map[uint32]byte{10: 102, 11: 105, 12: 101, 13: 102}
+	check := func(r []byte) {
+		t.Helper()
+		if id := binary.BigEndian.Uint32(r[1:]); r[0] != want[id] {
+			t.Errorf("the answer to %d is %q", id, r)
+		}
+	}
+	for id := range 10 {
+		send(packet(7, id, "other"))
+		want[uint32(id)] = 101
+		check(receivePacket(t, p))
+	}
+	close(approved)
+	for range 4 {
+		check(receivePacket(t, p))
+	}
+}
+
+func receivePacket(t *testing.T, r io.Reader) []byte {
+	t.Helper()
+	var n [4]byte
+	if _, err := io.ReadFull(r, n[:]); err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, binary.BigEndian.Uint32(n[:]))
+	if _, err := io.ReadFull(r, b); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
 func FuzzPeers(f *testing.F) {
 	hello := append(packet(2, 3, "limits@openssh.com", "1"), packet(102, 0, "h1")...)
 	read := append(append(packet(1, 3), packet(3, 1, "f", 1, 0)...), packet(5, 2, "\x00\x00\x00\x01", int64(0), 100)...)

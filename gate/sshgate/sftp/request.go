@@ -213,20 +213,23 @@ func (s *session) decide(ctx context.Context, r pathRequest) {
 		}
 		r.op.Paths = h.op.Paths
 	}
-	if s.waiting >= maxDeciding {
+	if len(s.turns) >= maxDeciding {
 		s.status(r.id, statusFailure, "refused: too many requests are waiting for a decision")
 		return
 	}
-	s.waiting++
+	t := s.queue(r.op)
 	s.deciding.Go(func() {
 		var x transfer.Exchange
-		err := guarded(func() (err error) {
-			x, err = transfer.Begin(ctx, s.host, r.op)
-			return err
-		})
+		err := t.wait(ctx)
+		if err == nil {
+			err = guarded(func() (err error) {
+				x, err = transfer.Begin(ctx, s.host, r.op)
+				return err
+			})
+		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.waiting--
+		defer s.leave(t)
 		if err == nil && s.over {
 			err = errEnded
 		}

@@ -60,12 +60,12 @@ type session struct {
 	slots   []slot
 	free    []uint32
 	handles map[uint32]*handle
-	last    uint32 // handle given to the client last
-	waiting int    // operations that are being decided
-	ready   bool   // INIT was forwarded
-	hello   []byte // VERSION, kept until home is known
-	home    string // where relative paths begin, absolute
-	begun   bool   // VERSION was passed on
+	last    uint32  // handle given to the client last
+	turns   []*turn // of operations that are being decided
+	ready   bool    // INIT was forwarded
+	hello   []byte  // VERSION, kept until home is known
+	home    string  // where relative paths begin, absolute
+	begun   bool    // VERSION was passed on
 	over    bool
 	fault   error // of a view; ends the session
 }

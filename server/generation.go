@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -18,6 +19,7 @@ import (
 	"weir/gate/httpgate"
 	"weir/gate/postgres"
 	"weir/gate/sshgate"
+	"weir/gate/wire"
 	"weir/mask"
 	"weir/mask/detect"
 	"weir/mask/known"
@@ -220,8 +222,15 @@ func (g *generation) httpResource(r *resource, c *config.Resource, env environme
 	if err != nil {
 		return err
 	}
+	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 	r.transport = &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dialer.DialContext(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return wire.NewReused(conn), nil
+		},
 		TLSClientConfig:     tlsConfig,
 		TLSHandshakeTimeout: 10 * time.Second,
 		DisableCompression:  true,

@@ -177,7 +177,7 @@ func (c *call) prepareBody(header http.Header) (body io.ReadCloser, length int64
 		if length == 0 {
 			return nil, 0, nil
 		}
-		return io.NopCloser(bytes.NewReader(b)), length, nil
+		return newWholeBody(b), length, nil
 	}
 	c.upload = u
 	if c.r.ProtoMajor == 1 && c.held == nil {
@@ -185,6 +185,21 @@ func (c *call) prepareBody(header http.Header) (body io.ReadCloser, length int64
 	}
 	return u, length, nil
 }
+
+// wholeBody is a body that was read as a whole.
+type wholeBody struct {
+	bytes.Reader
+	b []byte
+}
+
+func newWholeBody(b []byte) *wholeBody {
+	w := &wholeBody{b: b}
+	w.Reset(b)
+	return w
+}
+
+// Close implements io.Closer.
+func (*wholeBody) Close() error { return nil }
 
 func mediaOf(h http.Header) string {
 	media, _, err := parseMedia(h.Get("Content-Type"))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/netip"
 	"strconv"
@@ -146,6 +147,9 @@ func (c *call) forward(req *http.Request) *weir.Denied {
 	}
 	if body != nil {
 		req.Body, req.ContentLength = body, length
+	}
+	if whole, ok := body.(*wholeBody); ok {
+		req.GetBody = func() (io.ReadCloser, error) { return newWholeBody(whole.b), nil }
 	}
 	c.forwarded(req.Header)
 	c.target.Credential.inject(req.URL, req.Header)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/http/httptrace"
 	"strconv"
 	"time"
 
@@ -198,9 +199,37 @@ func (e *exit) unblock() bool { return e.controller().SetReadDeadline(time.Unix(
 
 func (e *exit) drainFor(d time.Duration) { _ = e.controller().SetReadDeadline(e.now().Add(d)) }
 
-// roundTrip sends the one request of an Exchange. Only its Forward may call it.
+// maxStale is how many connections may turn out to be closed before a request is given up.
+const maxStale = 3
+
+// roundTrip sends the one request of an Exchange. Only its Forward may call it. A connection that was kept may have been closed by the target, which
+// net/http notices too late: when nothing was written the request is sent on another one. Requests that change nothing net/http sends again by itself.
 func roundTrip(ctx context.Context, t *Target, req *http.Request) (*http.Response, error) {
-	return t.RoundTripper.RoundTrip(req.WithContext(ctx))
+	switch req.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+		return t.RoundTripper.RoundTrip(req.WithContext(ctx))
+	}
+	for tries := 1; ; tries++ {
+		var kept *wire.Reused
+		var before int64
+		traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(got httptrace.GotConnInfo) {
+			if kept = nil; got.Reused {
+				if kept = wire.ReusedOf(got.Conn); kept != nil {
+					before = kept.Sent()
+				}
+			}
+		}})
+		resp, err := t.RoundTripper.RoundTrip(req.WithContext(traced))
+		again := err != nil && kept != nil && kept.Sent() == before && ctx.Err() == nil && tries < maxStale
+		if !again || req.Body != nil && req.GetBody == nil {
+			return resp, err
+		}
+		if req.GetBody != nil {
+			if req.Body, err = req.GetBody(); err != nil {
+				return nil, err
+			}
+		}
+	}
 }
 
 // acceptSocket answers the client's WebSocket handshake.

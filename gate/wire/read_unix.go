@@ -29,8 +29,14 @@ func read(fd uintptr, b []byte) (int, error) {
 // closed peeks for the end of a socket that does not block.
 func closed(fd uintptr) bool {
 	var b [1]byte
-	n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK)
-	return n == 0 && err == nil || err != nil && err != syscall.EAGAIN && err != syscall.EINTR
+	n, ok := peek(fd, b[:])
+	return ok && n == 0
+}
+
+// peek looks at what has come on a socket that does not block, and leaves it there. ok is false when nothing has; an end, or an error, has no bytes.
+func peek(fd uintptr, b []byte) (n int, ok bool) {
+	n, _, err := syscall.Recvfrom(int(fd), b, syscall.MSG_PEEK)
+	return max(n, 0), err == nil || err != syscall.EAGAIN && err != syscall.EINTR
 }
 
 // hold makes a descriptor of its own for a socket, which does not block.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 
@@ -19,6 +20,9 @@ const (
 	exitFailed  = 255 // the connection failed, as ssh says it
 )
 
+// maxPending is how many requests for a program are kept until it is begun.
+const maxPending = 32
+
 // channel is one session channel (RFC 4254, section 6). At most one program runs in it.
 type channel struct {
 	c      *conn
@@ -31,11 +35,19 @@ type channel struct {
 	size int // bytes of env
 	pty  *ptyRequest
 
+	passing sync.Mutex     // held while requests for the program are passed on, which keeps their order; guards pending
+	pending []laterRequest // that came before it was begun
+
 	mu      sync.Mutex
 	run     *running   // what is begun at the target; nil before
-	pending []func()   // requests for it that came before it was begun
 	screen  bool       // there is a terminal
 	writing sync.Mutex // held while a message of the gateway's own is written
+}
+
+// laterRequest is a request for a program.
+type laterRequest struct {
+	kind string
+	do   func(*running)
 }
 
 // sessionChannel accepts the channel and serves its requests until the client closes it.
@@ -139,14 +151,20 @@ func (ch *channel) later(r *ssh.Request) bool {
 		ch.c.refuseRequest(r)
 		return false
 	}
+	ch.passing.Lock()
+	defer ch.passing.Unlock()
 	ch.mu.Lock()
 	p := ch.run
-	if p == nil && len(ch.pending) < 32 {
-		ch.pending = append(ch.pending, func() { do(ch.run) })
-	}
 	ch.mu.Unlock()
 	if p != nil {
 		do(p)
+		return true
+	}
+	if r.Type == "window-change" { // only the last one counts
+		ch.pending = slices.DeleteFunc(ch.pending, func(l laterRequest) bool { return l.kind == r.Type })
+	}
+	if len(ch.pending) < maxPending {
+		ch.pending = append(ch.pending, laterRequest{r.Type, do})
 	}
 	return true
 }
@@ -342,14 +360,15 @@ func (ch *channel) stop() {
 
 // started makes p what later requests are for.
 func (ch *channel) started(p *running) {
+	ch.passing.Lock()
+	defer ch.passing.Unlock()
 	ch.mu.Lock()
 	ch.run = p
-	pending := ch.pending
-	ch.pending = nil
 	ch.mu.Unlock()
-	for _, f := range pending {
-		f()
+	for _, l := range ch.pending {
+		l.do(p)
 	}
+	ch.pending = nil
 	if ch.ctx.Err() != nil {
 		_ = p.tch.Close()
 	}

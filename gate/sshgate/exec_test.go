@@ -262,6 +262,39 @@ func TestTerminalHasItsSize(t *testing.T) {
 	}
 }
 
+// TestTheLastSizeCounts changes the size of a terminal many times while its program waits for an approval.
+func TestTheLastSizeCounts(t *testing.T) {
+	b := newBed(t, targetOf(t, startSSHD(t, nil)), sshgate.Options{})
+	b.OnDecide = func(*weir.Command) (weir.Verdict, error) { return weir.Verdict{Effect: weir.Approve, Policy: "p"}, nil }
+	approved := make(chan struct{})
+	b.OnHold = func(context.Context, *weir.Hold) (weir.Grant, error) {
+		<-approved
+		return weir.Grant{Request: "req_9", Policy: "p"}, nil
+	}
+	s := newSession(t, b.mustClient())
+	out := &buffer{}
+	s.Stdout, s.Stdin = out, strings.NewReader("\r")
+	if err := s.RequestPty("xterm", 30, 100, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Start("read x; stty size"); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 40 {
+		if err := s.WindowChange(50+i, 200); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last := struct{ Columns, Rows, Width, Height uint32 }{132, 40, 0, 0}
+	if ok, err := s.SendRequest("window-change", true, ssh.Marshal(last)); err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	close(approved)
+	if err := s.Wait(); err != nil || !strings.Contains(out.String(), "40 132") {
+		t.Errorf("%v %q", err, out.String())
+	}
+}
+
 func TestDenied(t *testing.T) {
 	b := newBed(t, targetOf(t, startSSHD(t, nil)), sshgate.Options{})
 	b.OnDecide = func(c *weir.Command) (weir.Verdict, error) {

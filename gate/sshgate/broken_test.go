@@ -119,6 +119,28 @@ func TestUnansweredOpening(t *testing.T) {
 	}
 }
 
+// TestAClientThatLeavesWhenItIsOpenedTo has the target accept a connection for a client that leaves at that moment. Nothing of it is left.
+func TestAClientThatLeavesWhenItIsOpenedTo(t *testing.T) {
+	target := targetOf(t, startSSHD(t, nil))
+	target.RemoteForward = true
+	b := newBed(t, target, sshgate.Options{}) // its end waits for what is served
+	over := make(chan struct{})
+	wrap := func(c ssh.Conn) ssh.Conn { return &deafConn{Conn: c, over: over} }
+	b.wrap.Store(&wrap)
+	c := b.mustClient()
+	l, err := c.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	close(over)
+	from, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer from.Close()
+	_ = c.Wait()
+}
+
 // TestLostTargetsAreTold breaks the connection and lets no other be made: the client reads why nothing comes.
 func TestLostTargetsAreTold(t *testing.T) {
 	d := startSSHD(t, nil)

@@ -184,8 +184,8 @@ type targetConn struct {
 	gone chan struct{} // closed once the connection has ended
 }
 
-// errGone is the end of a connection to the target.
-var errGone = errors.New("the connection to the target has ended")
+// errGone is the end of a connection.
+var errGone = errors.New("the connection has ended")
 
 // targetChannel is a channel at the target.
 type targetChannel struct {
@@ -205,34 +205,42 @@ func (t *targetConn) broke() bool {
 	return err != nil
 }
 
-// open opens a channel, and gives up when the connection ends or ctx does: the library does not always notice an end that comes at the same moment.
+// open opens a channel at the target, as openChannel does.
 func (t *targetConn) open(ctx context.Context, h *Handler, kind string, extra []byte) (targetChannel, error) {
+	ch, requests, err := h.openChannel(ctx, t.Conn, t.gone, kind, extra)
+	return targetChannel{Channel: ch, requests: requests, tc: t}, err
+}
+
+// openChannel opens a channel, and gives up when the connection ends, which gone tells, or ctx does: the library does not always notice an end that comes at
+// the same moment.
+func (h *Handler) openChannel(ctx context.Context, on ssh.Conn, gone <-chan struct{}, kind string, extra []byte) (ssh.Channel, <-chan *ssh.Request, error) {
 	type opened struct {
-		targetChannel
-		err error
+		ch       ssh.Channel
+		requests <-chan *ssh.Request
+		err      error
 	}
 	done := make(chan opened, 1)
 	go h.guard("open channel", func() {
-		o := opened{targetChannel{tc: t}, errGone}
+		o := opened{err: errGone}
 		defer func() { done <- o }()
-		o.Channel, o.requests, o.err = t.OpenChannel(kind, extra)
+		o.ch, o.requests, o.err = on.OpenChannel(kind, extra)
 	})
 	select {
 	case o := <-done:
-		return o.targetChannel, o.err
-	case <-t.gone:
+		return o.ch, o.requests, o.err
+	case <-gone:
 	case <-ctx.Done():
 	}
 	go h.guard("late channel", func() { // one that nobody waits for any more
 		if o := <-done; o.err == nil {
 			go ssh.DiscardRequests(o.requests)
-			_ = o.Close()
+			_ = o.ch.Close()
 		}
 	})
 	if err := ctx.Err(); err != nil {
-		return targetChannel{}, err
+		return nil, nil, err
 	}
-	return targetChannel{}, errGone
+	return nil, nil, errGone
 }
 
 // atTarget does f on the connection to the target. A connection that was made before may have ended without anybody having noticed: then f is done

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -193,6 +194,7 @@ type bed struct {
 	key    ssh.Signer // of the user, known to the admitter
 	keyPEM string
 	dir    string
+	wrap   atomic.Pointer[func(ssh.Conn) ssh.Conn] // of clients' connections from now on
 }
 
 // words is a stand-in for the shell parser: commands between pipes and semicolons, words between blanks.
@@ -277,7 +279,11 @@ func newBed(t testing.TB, target sshgate.Target, opt sshgate.Options) *bed {
 				stop := context.AfterFunc(ctx, func() { _ = c.Close() })
 				defer stop()
 				_ = h.Serve(ctx, sshgate.Connection{Accept: func(sc *ssh.ServerConfig) (*ssh.ServerConn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {
-					return ssh.NewServerConn(c, sc)
+					client, channels, requests, err := ssh.NewServerConn(c, sc)
+					if wrap := b.wrap.Load(); err == nil && wrap != nil {
+						client.Conn = (*wrap)(client.Conn)
+					}
+					return client, channels, requests, err
 				}})
 			})
 		}

@@ -270,8 +270,8 @@ func (c *conn) forwarded(tc *targetConn, nc ssh.NewChannel) {
 		_ = nc.Reject(ssh.Prohibited, "refused by the gateway")
 		return
 	}
-	err = x.Forward(func(context.Context) error {
-		ch, clientRequests, err := c.sc.OpenChannel(forwardedTCP, ssh.Marshal(from))
+	err = x.Forward(func(ctx context.Context) error {
+		ch, clientRequests, err := c.h.openChannel(ctx, c.sc, c.ctx.Done(), forwardedTCP, ssh.Marshal(from))
 		if err != nil {
 			_ = nc.Reject(ssh.ConnectionFailed, "the client does not take it")
 			return weir.NewError(weir.Unavailable, "the client does not take the connection", err)

@@ -101,10 +101,11 @@ func startSSHD(t testing.TB, ca ssh.PublicKey) *sshd {
 	addr := l.Addr().String()
 	_ = l.Close()
 	_, port, _ := net.SplitHostPort(addr)
+	// Its home is not the account's, whose start-up files may take any time: those of pyenv wait for each other.
 	conf := strings.Join([]string{
 		"Port " + port, "ListenAddress 127.0.0.1", "HostKey " + write(t, dir+"/host", hostPEM), "PidFile none", "UsePAM no", "StrictModes no",
 		"PermitRootLogin yes", "AuthorizedKeysFile " + write(t, dir+"/keys", string(ssh.MarshalAuthorizedKey(login.PublicKey()))),
-		"PasswordAuthentication no", "AcceptEnv LANG FOO_*", "MaxSessions 100", "MaxStartups 100", "Subsystem sftp internal-sftp", "PrintMotd no", "PrintLastLog no",
+		"PasswordAuthentication no", "SetEnv HOME=" + dir, "AcceptEnv LANG FOO_*", "MaxSessions 100", "MaxStartups 100", "Subsystem sftp internal-sftp", "PrintMotd no", "PrintLastLog no",
 	}, "\n") + "\n"
 	if ca != nil {
 		conf += "TrustedUserCAKeys " + write(t, dir+"/ca.pub", string(ssh.MarshalAuthorizedKey(ca))) + "\n"

@@ -41,6 +41,7 @@ type codec struct {
 	deferred   bool            // functions that run at the end of the transaction may have seen secrets
 	tainted    map[string]bool // settings that may hold what columns do; "*" for any
 	encoding   string          // why nothing may pass any more: the target's settings
+	verifies   bool            // the target takes no text that is not UTF8
 
 	asked  weir.Command // what is being asked for
 	bound  bound
@@ -123,6 +124,8 @@ func (c *codec) status(name, value string) {
 		if value != "on" {
 			c.encoding = "standard_conforming_strings is off, so statements cannot be read"
 		}
+	case "server_encoding":
+		c.verifies = value == "UTF8"
 	case "session_authorization":
 		c.user = value
 	case "search_path":

@@ -165,9 +165,12 @@ func (c *codec) fill(cmd *weir.Command, text string, f *facts) {
 // query is a simple Query: any number of statements.
 func (c *codec) query(r *session.Requests, frame, body []byte) error {
 	if len(body) == 0 || bytes.IndexByte(body, 0) != len(body)-1 {
-		return errMalformed
+		return c.unread(r, frame[0], misformed(false))
 	}
 	text := string(body[:len(body)-1])
+	if c.foreign(text) {
+		return c.unread(r, frame[0], misspelt(text))
+	}
 	if err := c.ready(r, text); err != nil {
 		return err
 	}
@@ -217,13 +220,16 @@ func (c *codec) parse(r *session.Requests, frame, body []byte) error {
 	name, raw := string(in.text()), in.text()
 	n := in.count()
 	if in.bad || len(in.b) != 4*n {
-		return errMalformed
+		return c.unread(r, frame[0], misformed(in.bad || len(in.b) < 4*n))
 	}
 	types := make([]uint32, n)
 	for i := range types {
 		types[i] = uint32(in.int32()) //nolint:gosec // an oid
 	}
 	text := c.textOf(name, raw)
+	if c.foreign(text) {
+		return c.unread(r, frame[0], misspelt(text))
+	}
 	if err := c.settled(r); err != nil { // what takes names away must not take this one
 		return err
 	}
@@ -272,7 +278,7 @@ func (c *codec) bind(r *session.Requests, frame, body []byte) error {
 	values := c.valuesOf(&in)
 	results := in.int16s()
 	if !in.done() {
-		return errMalformed
+		return c.unread(r, frame[0], misformed(in.bad))
 	}
 	st, err := c.statement(r, name)
 	if err != nil {
@@ -315,22 +321,12 @@ func (c *codec) bind(r *session.Requests, frame, body []byte) error {
 	return r.Forward(x, frame)
 }
 
-// unknown refuses what refers to something that the gateway has not seen made.
-func (c *codec) unknown(r *session.Requests, operation, what, name string) {
-	d := r.Refuse(&weir.Command{Operation: operation, Text: operation + " " + name}, &weir.Denied{
-		Kind: weir.DeniedContent, Rule: "unknown-" + strings.ReplaceAll(what, " ", "-"),
-		Reason: "there is no " + what + " of this name that the gateway has seen", Hint: "prepare it by this connection's protocol and try again",
-	})
-	c.refuse(r, owedRefusal, d)
-	c.discard = true
-}
-
 // describe is Describe.
 func (c *codec) describe(r *session.Requests, frame, body []byte) error {
 	in := cursor{b: body}
 	what, name := in.byte(), string(in.text())
 	if !in.done() || what != 'S' && what != 'P' {
-		return errMalformed
+		return c.unread(r, frame[0], misformed(in.bad))
 	}
 	e := entry{kind: owedShape}
 	if what == 'S' {
@@ -361,7 +357,7 @@ func (c *codec) execute(r *session.Requests, frame, body []byte) error {
 	name := string(in.text())
 	_ = in.int32()
 	if !in.done() {
-		return errMalformed
+		return c.unread(r, frame[0], misformed(in.bad))
 	}
 	po := c.portals[name]
 	if po == nil {
@@ -427,7 +423,7 @@ func (c *codec) close(r *session.Requests, frame, body []byte) error {
 	in := cursor{b: body}
 	what, name := in.byte(), string(in.text())
 	if !in.done() || what != 'S' && what != 'P' {
-		return errMalformed
+		return c.unread(r, frame[0], misformed(in.bad))
 	}
 	e := entry{kind: owedClose, name: name}
 	if what == 'S' {

@@ -47,6 +47,13 @@ func appendRefusal(dst []byte, severity string, d *weir.Denied) []byte {
 	}
 	dst = appendField(dst, 'C', state)
 	dst = appendField(dst, 'M', "refused by the gateway: "+d.Reason)
+	dst = appendField(dst, 'D', refusalDetail(d))
+	dst = appendField(dst, 'H', d.Hint)
+	return finish(append(dst, 0), at)
+}
+
+// refusalDetail says which rule a refusal is by, and the request that it is found by.
+func refusalDetail(d *weir.Denied) string {
 	detail := ""
 	if d.Rule != "" {
 		detail = "rule " + d.Rule
@@ -57,9 +64,7 @@ func appendRefusal(dst []byte, severity string, d *weir.Denied) []byte {
 		}
 		detail += "request " + string(d.Request)
 	}
-	dst = appendField(dst, 'D', detail)
-	dst = appendField(dst, 'H', d.Hint)
-	return finish(append(dst, 0), at)
+	return detail
 }
 
 // appendNotice appends a NoticeResponse of class warning.

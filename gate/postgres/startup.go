@@ -354,19 +354,22 @@ func optionWords(s string) []string {
 	return words
 }
 
-// fatal is an ErrorResponse that ends the connection.
+// fatal is an ErrorResponse that ends the connection, unless it is appended as a lesser one.
 type fatal struct{ code, message, detail, hint string }
 
 // append appends it to dst.
-func (f *fatal) append(dst []byte) []byte {
+func (f *fatal) append(dst []byte) []byte { return f.appendAs(dst, "FATAL") }
+
+// appendAs appends it with a severity.
+func (f *fatal) appendAs(dst []byte, severity string) []byte {
 	dst, at := begin(dst, 'E')
 	field := func(kind byte, v string) {
 		if v != "" {
 			dst = append(append(append(dst, kind), strings.ReplaceAll(v, "\x00", " ")...), 0)
 		}
 	}
-	field('S', "FATAL")
-	field('V', "FATAL")
+	field('S', severity)
+	field('V', severity)
 	field('C', f.code)
 	field('M', f.message)
 	field('D', f.detail)

@@ -341,8 +341,9 @@ func (c *codec) statement(r *session.Requests, name string) (*statement, error) 
 	return st, nil
 }
 
-// flush is a Flush message, and abort an Execute of a portal that is not there.
+// flush and syncing are a Flush and a Sync, and abort is an Execute of a portal that is not there.
 const (
-	flush = "H\x00\x00\x00\x04"
-	abort = "E\x00\x00\x00\x1frefused by the gateway\x00\x00\x00\x00\x00"
+	flush   = "H\x00\x00\x00\x04"
+	syncing = "S\x00\x00\x00\x04"
+	abort   = "E\x00\x00\x00\x1frefused by the gateway\x00\x00\x00\x00\x00"
 )

@@ -12,6 +12,7 @@ type grammar struct {
 	classify    func(text string, prepared func(name string) *weir.SQL) *weir.SQL
 	note        func(text string, s *weir.SQL) (changed bool) // what a text that is about to run does to names
 	portal      func(name string, s *weir.SQL)                // notes one that statements may fetch from; may be nil
+	cursor      func(name string) bool                        // statements may have made one of the name; may be nil
 	made        func(text string)                             // may be nil
 	failed      func(text string)                             // may be nil
 	ended       func(stays bool)                              // of a transaction; may be nil
@@ -39,6 +40,7 @@ func newGrammar(o *CodecOptions, path func() []string) grammar {
 		},
 		note:        func(text string, s *weir.SQL) bool { return names.Note(text, s, input()) },
 		portal:      names.Portal,
+		cursor:      func(name string) bool { return names.Cursor(name) != nil },
 		made:        func(text string) { names.Made(text, input()) },
 		failed:      func(text string) { names.Failed(text, input()) },
 		ended:       names.Ended,

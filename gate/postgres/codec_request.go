@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"weir"
@@ -355,14 +356,15 @@ func (c *codec) describe(r *session.Requests, frame, body []byte) error {
 func (c *codec) execute(r *session.Requests, frame, body []byte) error {
 	in := cursor{b: body}
 	name := string(in.text())
-	_ = in.int32()
+	rows := in.int32()
 	if !in.done() {
 		return c.unread(r, frame[0], misformed(in.bad))
 	}
 	po := c.portals[name]
 	if po == nil {
-		c.unknown(r, "EXECUTE", "portal", name)
-		return nil
+		if po = c.fetch(r, name, rows); po == nil {
+			return nil
+		}
 	}
 	if po.facts.hangs && !po.begun && po.opened != c.opened {
 		d := r.Refuse(c.command(po.st.text, po.facts), &weir.Denied{
@@ -397,6 +399,33 @@ func (c *codec) execute(r *session.Requests, frame, body []byte) error {
 	c.sent(po.st.text, f)
 	c.push(entry{kind: owedRows, run: po.run, po: po, facts: f, names: f.names, name: po.st.text})
 	return r.Forward(po.run.x, frame)
+}
+
+// fetch decides on an Execute of a cursor that DECLARE made as on the FETCH that it is; nil when the answer is given. There is one to each Execute.
+func (c *codec) fetch(r *session.Requests, name string, rows int32) *portal {
+	if name == "" || c.read.cursor == nil || !c.read.cursor(name) {
+		c.unknown(r, "EXECUTE", "portal", name)
+		return nil
+	}
+	count := "ALL"
+	if rows > 0 {
+		count = strconv.Itoa(int(rows))
+	}
+	text := "FETCH " + count + ` FROM "` + strings.ReplaceAll(name, `"`, `""`) + `"`
+	f := c.factsOf(text)
+	cmd := c.command(text, f)
+	cmd.Held = c.holding(r)
+	x, d := c.ask(r, cmd)
+	if d != nil {
+		c.refuse(r, owedRefusal, d)
+		c.discard = true
+	}
+	if x == nil {
+		return nil
+	}
+	return &portal{
+		name: name, st: &statement{text: text, facts: f, epoch: c.epoch}, facts: f, run: c.begin(x), sync: c.sync, opened: c.opened, fetched: true,
+	}
 }
 
 // unsure reports whether the target must be asked what the rows of a portal are: nobody has, or an answer of before may not be true any more.

@@ -223,7 +223,7 @@ func (c *codec) complete(a *session.Answers, e *entry, typ byte, b []byte, at, e
 	if e.kind == owedQuery {
 		return nil
 	}
-	if typ != 's' {
+	if typ != 's' || e.po.fetched {
 		e.run.ready = true
 	}
 	c.pop(a, end, nil)

@@ -63,11 +63,13 @@ func TestErrorsAreTheTargetsOwn(t *testing.T) {
 		"behind what was executed": {
 			q("create temp table t (i int)"), parse("", "insert into t values (1)") + bind("", "") + execute("", 0) + bind("", "gone") + synced, q("select count(*) from t"),
 		},
-		"a NUL in a Query":   {begin, q("select 1\x00, 2"), after, rollback},
-		"a NUL in a Parse":   {begin, parse("", "select 1\x00, 2") + bind("", "") + execute("", 0) + synced, after, rollback},
-		"a Bind with more":   {parse("s", "select 1") + frame('B', "\x00s\x00"+bindOf+"more") + synced, after},
-		"a Query in Latin-1": {begin, q("select 'caf\xe9'"), after, rollback},
-		"a Parse in Latin-1": {begin, parse("", "select 'caf\xe9'") + synced, after, rollback},
+		"a NUL in a Query":         {begin, q("select 1\x00, 2"), after, rollback},
+		"a NUL in a Parse":         {begin, parse("", "select 1\x00, 2") + bind("", "") + execute("", 0) + synced, after, rollback},
+		"a Bind with more":         {parse("s", "select 1") + frame('B', "\x00s\x00"+bindOf+"more") + synced, after},
+		"a Query in Latin-1":       {begin, q("select 'caf\xe9'"), after, rollback},
+		"a Parse in Latin-1":       {begin, parse("", "select 'caf\xe9'") + synced, after, rollback},
+		"Execute of a cursor":      {begin, q("declare c cursor for select generate_series(1, 9)"), execute("c", 2) + synced, execute("c", 0) + synced, execute("c", 1) + synced, q("close c"), execute("c", 1) + synced, rollback},
+		"Execute of a cursor kept": {q(`declare "C ""d" cursor with hold for select 42`), frame('D', "PC \"d\x00") + execute(`C "d`, 1) + synced, q("close all"), execute(`C "d`, 1) + synced},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server, err := pgconn.Connect(t.Context(), "postgres://app@"+a.upstream+"/postgres")
@@ -83,5 +85,19 @@ func TestErrorsAreTheTargetsOwn(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestExecuteOfACursorIsMaskedAndDecidedOn as FETCH is.
+func TestExecuteOfACursorIsMaskedAndDecidedOn(t *testing.T) {
+	a := openAttack(t, false)
+	conn := a.client(t)
+	execute := func(portal string) string { return frame('E', portal+"\x00\x00\x00\x00\x00") + synced }
+	got := answered(t, conn, 1, frame('Q', "begin; declare c cursor for select id, password, password || '' from users\x00")) + answered(t, conn, 1, execute("c"))
+	if strings.Contains(got, plain) || !strings.Contains(got, "[1 [masked") || !strings.Contains(got, "FETCH") && !strings.Contains(got, "SELECT 1") {
+		t.Error(got)
+	}
+	if cmd := a.last.Load(); cmd.Operation != "FETCH" && !strings.Contains(cmd.Operation, "FETCH") || cmd.Text != `FETCH ALL FROM "c"` {
+		t.Errorf("%+v", cmd)
 	}
 }

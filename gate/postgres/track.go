@@ -108,6 +108,7 @@ type portal struct {
 	asked   bool   // the target was asked, or will have been when the rows come
 	sync    uint64 // in which part of the stream it was made
 	begun   bool   // it was executed
+	fetched bool   // it is a cursor's: see fetch
 	opened  opened // when it was bound or asked for last
 	layout  *layout
 }

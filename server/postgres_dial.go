@@ -150,6 +150,9 @@ func (d *postgresDialer) login(ctx context.Context, database string, params map[
 	if c.RuntimeParams == nil {
 		c.RuntimeParams = make(map[string]string)
 	}
+	if d.cfg.attrs == "read-write" && params["default_transaction_read_only"] != "" {
+		c.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsPrimary // what the session is asks for no other server
+	}
 	c.TLSConfig = d.base.TLSConfig // connections share it, since each keeps its own as long as it lasts
 	for i := range c.Fallbacks {
 		c.Fallbacks[i].TLSConfig = d.base.Fallbacks[i].TLSConfig

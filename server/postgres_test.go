@@ -398,6 +398,12 @@ func TestPostgresTargets(t *testing.T) {
 			}
 		})
 	}
+	t.Run("read-write, for who only reads", func(t *testing.T) {
+		g := newPGGate(t, postgresConfig{hosts: []postgresHost{closed, here}, user: "old", password: secret.New("md5-secret-9d1f"), mode: "disable", attrs: "read-write", timeout: 5 * time.Second})
+		if v, err := g.one(t, "default_transaction_read_only=on", "show transaction_read_only"); v != "on" {
+			t.Error(v, err)
+		}
+	})
 	if _, err := newPostgresDialer(postgresConfig{hosts: []postgresHost{here}, user: "x", mode: "prefer"}); err == nil {
 		t.Error("an unknown mode of TLS was taken")
 	}

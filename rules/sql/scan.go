@@ -429,6 +429,9 @@ func (s *scan) with(i int) int {
 		j++
 	}
 	if !s.isName(j) || s.cteBody(j) < 0 {
+		if s.is(j, "ordinality") && s.is(i-1, ")") {
+			return j + 1 // an alias may follow
+		}
 		return i
 	}
 	f := s.top()

@@ -7,6 +7,8 @@ import (
 	"io"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"weir"
 	"weir/gate/session"
 )
@@ -126,10 +128,15 @@ func (c *call) enter(ctx context.Context, s *session.Session, r *startup) (func(
 	}
 	up, err := c.connect(ctx, s, t, database, settings)
 	if err != nil {
-		return nil, c.refuse(ctx, s, &weir.Denied{
+		d := c.refused(ctx, s, &weir.Denied{
 			Kind: weir.DeniedTarget, Reason: "the target cannot be reached",
 			Hint: "try again in a moment, or tell the administrator the request id", Err: err,
 		})
+		if f := why(err, len(r.params) > 0); f != nil {
+			f.detail = "request " + string(d.Request)
+			return nil, c.end(f, d)
+		}
+		return nil, c.deny(d)
 	}
 	at := place{database: database, keySize: keySize30}
 	if r.minor >= 2 {
@@ -141,6 +148,26 @@ func (c *call) enter(ctx context.Context, s *session.Session, r *startup) (func(
 	}
 	done = true
 	return run, nil
+}
+
+// why is what a client may know of why the target did not let the gateway in, in the gateway's own words: what it can do something about, and what passes.
+// nil: nothing. set: the client has set something.
+func why(err error, set bool) *fatal {
+	var e *pgconn.PgError
+	if !errors.As(err, &e) {
+		return nil
+	}
+	switch e.Code {
+	case "22023", "42704", "55P02": // invalid_parameter_value, undefined_object, cant_change_runtime_param
+		if set {
+			return &fatal{code: e.Code, message: "the target does not take one of the connection parameters", hint: "look at the connection string, PGOPTIONS and the driver's settings"}
+		}
+	case "53300": // too_many_connections
+		return &fatal{code: e.Code, message: "the target takes no more connections", hint: "try again in a moment"}
+	case "57P03": // cannot_connect_now
+		return &fatal{code: e.Code, message: "the target is starting up or shutting down", hint: "try again in a moment"}
+	}
+	return nil
 }
 
 // connect logs in to the target, for no longer than the session lives. What was logged in to must speak an encoding that can be read.

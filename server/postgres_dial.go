@@ -39,7 +39,7 @@ type postgresConfig struct {
 	certificates []tls.Certificate // of ours, for the target
 	serverName   string            // what the target's certificate names, if not the host
 	attrs        string            // target_session_attrs: "any" …
-	timeout      time.Duration     // for each host
+	timeout      time.Duration     // for each host, and no more than its share of the time for all
 }
 
 // loginBody bounds a message during login, catalogBody one of the catalogue's rows, in bytes.
@@ -79,7 +79,8 @@ func newPostgresDialer(cfg postgresConfig) (*postgresDialer, error) {
 		return nil, fmt.Errorf("make a connection's settings: %w", err)
 	}
 	base.User, base.Password, base.Database, base.RuntimeParams = cfg.user, "", "", nil
-	base.Fallbacks, base.ValidateConnect, base.ConnectTimeout = nil, validate, cfg.timeout
+	base.Fallbacks, base.ValidateConnect = nil, validate
+	base.ConnectTimeout = min(cfg.timeout, postgres.DefaultConnectTimeout*9/10/time.Duration(len(cfg.hosts))) // the last one's turn comes as well
 	base.SSLNegotiation, base.SSLCertMode, base.ChannelBinding, base.RequireAuth = "postgres", "", "prefer", ""
 	base.MinProtocolVersion, base.MaxProtocolVersion, base.MaxProtocolMessageBodyLen = "3.0", "3.0", loginBody
 	base.AfterConnect, base.AfterNetConnect, base.OnNotice, base.OnNotification = nil, nil, nil, nil

@@ -21,6 +21,7 @@ import (
 
 	"weir"
 	"weir/gate/gatetest"
+	"weir/gate/postgres"
 	"weir/gate/session"
 	"weir/vault/secret"
 )
@@ -410,6 +411,12 @@ func TestPostgresTargets(t *testing.T) {
 			if _, err := g.one(t, more, "select 1"); sqlState(err) != want || !strings.Contains(err.Error(), "connection parameters") {
 				t.Error(more, err)
 			}
+		}
+	})
+	t.Run("time for each of several", func(t *testing.T) {
+		d, err := newPostgresDialer(postgresConfig{hosts: []postgresHost{closed, closed, here}, user: "old", mode: "disable", timeout: 10 * time.Second})
+		if err != nil || 3*d.base.ConnectTimeout >= postgres.DefaultConnectTimeout {
+			t.Error(err, d.base.ConnectTimeout)
 		}
 	})
 	t.Run("read-write, for who only reads", func(t *testing.T) {

@@ -469,34 +469,3 @@ func (c *codec) close(r *session.Requests, frame, body []byte) error {
 	r.Control(frame)
 	return nil
 }
-
-// call is FunctionCall.
-func (c *codec) call(r *session.Requests, frame, body []byte) error {
-	in := cursor{b: body}
-	oid := uint32(in.int32()) //nolint:gosec // an oid
-	if in.bad {
-		return errMalformed
-	}
-	f := &facts{sql: &weir.SQL{Statements: 1, Operations: []string{"CALL"}, Dynamic: true, Unclear: "a function is called by its number"}, changes: true, touched: true}
-	cmd := c.command(fmt.Sprintf("function call %d", oid), f)
-	if !c.o.AllowFunctionCall {
-		c.refuse(r, owedDenied, r.Refuse(cmd, &weir.Denied{
-			Kind: weir.DeniedContent, Rule: "function-call", Reason: "functions cannot be called by their number here", Hint: "use SELECT",
-		}))
-		return nil
-	}
-	args := bytes.Clone(in.b)
-	cmd.Parameters = func() ([]byte, error) { return args, nil }
-	cmd.Held = c.holding(r)
-	x, d := c.ask(r, cmd)
-	if d != nil {
-		c.refuse(r, owedDenied, d)
-		return nil
-	}
-	if x == nil {
-		return nil
-	}
-	c.sent("", f)
-	c.pushLast(entry{kind: owedQuery, run: c.begin(x), facts: f})
-	return r.Forward(x, frame)
-}

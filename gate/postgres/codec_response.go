@@ -422,6 +422,9 @@ func (c *codec) functionResult(a *session.Answers, b []byte, at, end int) error 
 	if change == weir.Unchanged {
 		return nil
 	}
+	if change == weir.Masked && len(masked) > len(value) { // libraries have room for what they asked for only
+		masked = bytes.Repeat([]byte{'*'}, len(value))
+	}
 	dst, from := begin(a.Rewrite(at), 'V')
 	a.Resume(finish(appendCell(dst, masked, change), from), end)
 	return nil

@@ -62,7 +62,7 @@ func (k *checker) postgres(r *Resource, path string) {
 	} else {
 		for _, a := range r.Hosts() {
 			if !filepath.IsAbs(a) && !hostPort(a) {
-				k.problem(path+".address", "a postgres resource's address is host:port, such as 10.0.0.5:5432, several with commas between, or the directory of a socket")
+				k.problem(path+".address", "a postgres resource's address is host:port, such as 10.0.0.5:5432, several with commas between, or the directory of a socket, with or without :port")
 				break
 			}
 		}

@@ -33,17 +33,9 @@ func (g *generation) postgresResource(r *resource, c *config.Resource, env envir
 	}
 	cfg := postgresConfig{user: c.Credential.User, password: password, mode: orElse(c.TLS.Mode, "verify-full"), attrs: c.TargetSessionAttrs, timeout: 10 * time.Second}
 	for _, a := range c.Hosts() {
-		h := postgresHost{host: a, port: postgresPort}
-		if !filepath.IsAbs(a) {
-			host, port, err := net.SplitHostPort(a)
-			if err != nil {
-				return err
-			}
-			n, err := strconv.ParseUint(port, 10, 16)
-			if err != nil {
-				return err
-			}
-			h = postgresHost{host: host, port: uint16(n)}
+		h, err := postgresHostOf(a)
+		if err != nil {
+			return err
 		}
 		cfg.hosts = append(cfg.hosts, h)
 	}
@@ -68,6 +60,19 @@ func (g *generation) postgresResource(r *resource, c *config.Resource, env envir
 		Connect: d.connect, Catalog: d.catalog,
 	})
 	return err
+}
+
+// postgresHostOf reads host:port, or a socket's directory with or without a port.
+func postgresHostOf(address string) (postgresHost, error) {
+	host, port, err := net.SplitHostPort(address)
+	n, err2 := strconv.ParseUint(port, 10, 16)
+	switch err = errors.Join(err, err2); {
+	case err == nil:
+		return postgresHost{host: host, port: uint16(n)}, nil
+	case filepath.IsAbs(address):
+		return postgresHost{host: address, port: postgresPort}, nil
+	}
+	return postgresHost{}, err
 }
 
 // trust reads the authorities and the certificate of a target's settings. nil authorities are the system's.

@@ -350,6 +350,16 @@ func cancelled(t *testing.T, run func() error, pg *gatetest.Postgres, cancel fun
 	}
 }
 
+func TestPostgresHosts(t *testing.T) {
+	for address, want := range map[string]postgresHost{
+		"db:5433": {"db", 5433}, "[::1]:5432": {"::1", 5432}, "/run/postgresql": {"/run/postgresql", 5432}, "/run/postgresql:5433": {"/run/postgresql", 5433}, "/run/a:b": {"/run/a:b", 5432}, "db": {},
+	} {
+		if got, err := postgresHostOf(address); got != want || (err != nil) != (want.host == "") {
+			t.Error(address, got, err)
+		}
+	}
+}
+
 func TestPostgresTargets(t *testing.T) {
 	pg := gatetest.StartPostgres(t, "password_encryption = 'md5'")
 	pg.Exec(t, "create role old login password 'md5-secret-9d1f'; set password_encryption = 'scram-sha-256'; create role new login password 'scram-secret-3e55'; create role plain login password 'plain-secret-77aa';")

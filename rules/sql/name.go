@@ -347,8 +347,10 @@ func (s *scan) syntax(i int) bool {
 // clauseWord tells whether the word at i, with a parenthesis behind it, is syntax where it stands, though elsewhere it may name a function.
 func (s *scan) clauseWord(i int) bool {
 	switch s.toks[i].word {
-	case "over", "filter":
+	case "over", "filter", "overlaps":
 		return s.is(i-1, ")")
+	case "second": // of an interval, with how many digits
+		return i > 0 && (s.isAny(i-1, "to", "interval") || s.toks[i-1].Kind >= String && s.toks[i-1].Kind <= Dollar)
 	case "by":
 		return s.isAny(i-1, "group", "order", "partition")
 	case "materialized":

@@ -57,6 +57,21 @@ var pgSteps = []struct {
 		"SELECT option_value FROM pg_options_to_table((SELECT setconfig FROM pg_db_role_setting LIMIT 1))",
 	}},
 
+	// Records, whose attributes have names.
+	{name: "attributes of a composite", steps: []string{
+		"x: SELECT (c).password AS a FROM comps", "x: SELECT (comps.c).password::varchar AS a FROM comps", "x: SELECT c AS a FROM comps", "x: SELECT upper(c::text) AS a FROM comps", "x: SELECT split_part(c::text, ',', 2) AS a FROM comps",
+		"SELECT a FROM (SELECT (c).* FROM comps) AS x(l, a)", "SELECT array_agg(c), min((c).password) FROM comps", "SELECT (comps.c).password::int FROM comps", "COPY comps TO STDOUT", "COPY (SELECT (c).password AS a FROM comps) TO STDOUT",
+		"COPY (SELECT c FROM comps) TO STDOUT (FORMAT binary)", "SELECT note FROM compv", "SELECT changed AS a FROM compv",
+	}, never: []string{"CANARYPG"}},
+	{name: "attributes of composites in others", steps: []string{
+		"x: SELECT (arr[1]).password AS a FROM comps", "SELECT u.password AS a FROM comps, unnest(arr) u", "SELECT a.b FROM comps, unnest(arr) AS a(l, b)", "x: SELECT ((o).p).password AS a, (o).p AS b FROM comps", "x: SELECT (d).password AS a FROM comps",
+		"x: SELECT o AS a, d AS b, arr AS c FROM comps", "COPY comps (o, d, arr) TO STDOUT (FORMAT binary)",
+	}},
+	{name: "attributes of what a function returns", steps: []string{
+		"x: SELECT (getpair()).password AS a", "SELECT p FROM getpair() AS g(l, p)", "x: SELECT outfn() AS a", "SELECT b FROM outfn() AS x(a, b)", "SELECT (tabfn()).password AS a", "SELECT b FROM tabfn() AS x(a, b)", "SELECT (getpair()).password::int",
+	}},
+	{name: "attributes that go elsewhere", steps: []string{"INSERT INTO owned (note) SELECT (c).password FROM comps", "CREATE TABLE other AS SELECT c AS a FROM comps"}, waits: []string{"INSERT", "CREATE TABLE"}},
+
 	// Statements of others, in other texts.
 	{name: "statements behind a quote", as: "monitor", steps: []string{
 		"new: SELECT 'CANARYpgTwo', 'sk_live_CANARYpg51Hx8Yk2Lm9Qw' WHERE false", "SELECT '''' || query AS a FROM pg_stat_activity", "SELECT ROW('''', query) AS a FROM pg_stat_activity", "SELECT ARRAY['''', query] AS a FROM pg_stat_activity",
@@ -123,6 +138,15 @@ const pgStepsSetup = `
 \c orders
 CREATE TABLE docs (id int, doc jsonb, j json, tags hstore, x xml);
 INSERT INTO docs VALUES (1, '{"password": "CANARYpgDoc1", "ok": "fine"}', '{"password": "CANARYpgDoc2", "ok": "fine"}', 'password=>CANARYpgTag3', '<a><password>CANARYpgXml4</password></a>');
+CREATE TYPE pair AS (login text, password text);
+CREATE TYPE crate AS (n int, p pair);
+CREATE DOMAIN pairs AS pair;
+CREATE TABLE comps (id int, c pair, arr pair[], o crate, d pairs);
+INSERT INTO comps VALUES (1, ROW('bob', 'CANARYpgPair1'), ARRAY[ROW('bob', 'CANARYpgPair2')::pair], ROW(1, ROW('bob', 'CANARYpgPair3')), ROW('bob', 'CANARYpgPair4'));
+CREATE VIEW compv AS SELECT c AS note, (c).password AS changed FROM comps;
+CREATE FUNCTION getpair() RETURNS pair LANGUAGE plpgsql AS $$ BEGIN RETURN ROW('bob', 'CANARYpgPair5'); END $$;
+CREATE FUNCTION outfn(OUT login text, OUT password text) LANGUAGE plpgsql AS $$ BEGIN login := 'x'; password := 'CANARYpgOut'; END $$;
+CREATE FUNCTION tabfn() RETURNS TABLE (login text, password text) LANGUAGE plpgsql AS $$ BEGIN RETURN QUERY SELECT 'x'::text, 'CANARYpgTab'::text; END $$;
 CREATE TABLE csv (id int, note text, password text);
 INSERT INTO csv VALUES (1, 'a note', 'CANARYpgCsvTable');
 CREATE TABLE late (n int, password text);

@@ -196,7 +196,26 @@ const (
 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'v', 'm', 'f', 'p', 'S') and n.nspname !~ '^pg_toast' order by c.oid`
 
-	queryColumns = `select a.attrelid::int8, a.attnum, case when a.attisdropped then '' else a.attname end
+	// What types hold that columns and functions of users have, through domains, arrays, ranges and composites: documents as '', and attributes.
+	queryTypes = `with recursive inner_type(whole, part) as (
+  select t.oid, t.typbasetype from pg_catalog.pg_type t where t.typtype = 'd'
+  union all select t.oid, t.typelem from pg_catalog.pg_type t where t.typelem <> 0 and t.typcategory = 'A'
+  union all select r.rngtypid, r.rngsubtype from pg_catalog.pg_range r
+  union all select (pg_catalog.to_jsonb(r) ->> 'rngmultitypid')::oid, r.rngsubtype from pg_catalog.pg_range r
+  union all select t.oid, a.atttypid from pg_catalog.pg_type t join pg_catalog.pg_attribute a on a.attrelid = t.typrelid where t.typtype = 'c' and a.attnum > 0 and not a.attisdropped
+), used(whole, part) as (
+  select distinct a.atttypid, a.atttypid from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where a.attnum > 0 and c.relkind in ('r', 'v', 'm', 'f', 'p') and n.nspname not in ('pg_catalog', 'information_schema') and n.nspname !~ '^pg_toast'
+  union select distinct p.prorettype, p.prorettype from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+  where n.nspname not in ('pg_catalog', 'information_schema')
+  union select u.whole, i.part from used u join inner_type i on i.whole = u.part
+)
+select u.whole::int8, '' from used u join pg_catalog.pg_type t on t.oid = u.part where t.typname in ('json', 'jsonb', 'xml', 'hstore')
+union all select u.whole::int8, n.nspname || '.' || c.relname || '.' || a.attname from used u join pg_catalog.pg_type t on t.oid = u.part and t.typtype = 'c'
+join pg_catalog.pg_class c on c.oid = t.typrelid join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by 1, 2`
+
+	queryColumns = `select a.attrelid::int8, a.attnum, case when a.attisdropped then '' else a.attname end, a.atttypid::int8
 from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 where a.attnum > 0 and c.relkind in ('r', 'v', 'm', 'f', 'p', 'S') and n.nspname !~ '^pg_toast' order by a.attrelid, a.attnum`
 
@@ -222,13 +241,13 @@ join pg_catalog.pg_proc p on p.oid = d.refobjid join pg_catalog.pg_namespace n o
 
 	queryFunctions = `select n.nspname, p.proname, l.lanname, p.provolatile,
   case when l.lanname not in ('sql', 'plpgsql') then '' when p.prosqlbody is null then p.prosrc else pg_catalog.pg_get_function_sqlbody(p.oid) end,
-  ` + columnRuns + `
+  ` + columnRuns + `, p.prorettype::int8, ` + columnArguments + `
 from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace join pg_catalog.pg_language l on l.oid = p.prolang
 order by p.oid`
 	// Servers before 14 have no SQL-standard bodies.
 	queryFunctionsOld = `select n.nspname, p.proname, l.lanname, p.provolatile,
   case when l.lanname in ('sql', 'plpgsql') then p.prosrc else '' end,
-  ` + columnRuns + `
+  ` + columnRuns + `, p.prorettype::int8, ` + columnArguments + `
 from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace join pg_catalog.pg_language l on l.oid = p.prolang
 order by p.oid`
 
@@ -242,6 +261,10 @@ order by p.oid`
     (select pg_catalog.string_agg(pg_catalog.format('set %I to %L', pg_catalog.split_part(c, '=', 1), pg_catalog.substr(c, pg_catalog.strpos(c, '=') + 1)), '; ')
     from pg_catalog.unnest(p.proconfig) c where pg_catalog.split_part(c, '=', 1) in ('role', 'session_authorization', 'session_replication_role',
       'standard_conforming_strings', 'client_encoding', 'transaction_read_only', 'default_transaction_read_only'))) else '' end`
+
+	// columnArguments are the names of the arguments that a function returns, each in a line.
+	columnArguments = `case when n.nspname not in ('pg_catalog', 'information_schema') then (select pg_catalog.string_agg(n.nspname || '.' || p.proname || '.' || a.name, E'\n')
+    from unnest(p.proargnames, p.proargmodes) a(name, mode) where a.mode in ('o', 'b', 't') and a.name <> '') end`
 
 	queryTriggers = `select n.nspname, c.relname, fn.nspname || '.' || f.proname
 from (select oid, tgrelid, tgfoid from pg_catalog.pg_trigger where not tgisinternal
@@ -270,7 +293,7 @@ func readCatalog(ctx context.Context, open func(context.Context) (Querier, error
 	if len(version) != 1 || len(version[0]) != 1 || len(version[0][0]) == 6 && version[0][0] < "140000" {
 		functions = queryFunctionsOld
 	}
-	r := &catalogReader{at: make(map[string]int)}
+	r := &catalogReader{at: make(map[string]int), types: make(map[string]*sql.Type)}
 	for _, step := range []struct {
 		what, query string
 		width       int
@@ -280,13 +303,14 @@ func readCatalog(ctx context.Context, open func(context.Context) (Querier, error
 		// From here on the server spells all names out but its own, whatever its roles' settings are.
 		{"setting", "set local search_path to pg_catalog", 0, nil},
 		{"relations", queryRelations, 5, r.relation},
-		{"columns", queryColumns, 3, r.column},
+		{"types", queryTypes, 2, r.typed},
+		{"columns", queryColumns, 4, r.column},
 		{"defaults", queryDefaults, 2, r.expression},
 		{"calls", queryCalls, 2, r.expression},
 		{"rules", queryRules, 2, r.definition},
 		{"policies", queryPolicies, 2, r.definition},
 		{"children", queryChildren, 3, r.child},
-		{"functions", functions, 6, r.function},
+		{"functions", functions, 8, r.function},
 		{"triggers", queryTriggers, 3, r.trigger},
 	} {
 		rows, err := q.Query(ctx, step.query)
@@ -309,6 +333,8 @@ func readCatalog(ctx context.Context, open func(context.Context) (Querier, error
 type catalogReader struct {
 	out sql.Catalog
 	at  map[string]int // index in out.Relations by OID
+	// types are those that hold something of note, by OID
+	types map[string]*sql.Type
 }
 
 func (r *catalogReader) path(row []string) error {
@@ -343,6 +369,25 @@ func (r *catalogReader) column(row []string) error {
 		rel.Columns = append(rel.Columns, make([]string, n-len(rel.Columns))...)
 	}
 	rel.Columns[n-1] = row[2]
+	if t := r.types[row[3]]; t != nil {
+		rel.Types = append(rel.Types, make([]*sql.Type, max(0, n-len(rel.Types)))...)
+		rel.Types[n-1] = t
+	}
+	return nil
+}
+
+// typed adds to a type an attribute of a composite, or that it may hold documents.
+func (r *catalogReader) typed(row []string) error {
+	t := r.types[row[0]]
+	if t == nil {
+		t = &sql.Type{}
+		r.types[row[0]] = t
+	}
+	if row[1] == "" {
+		t.Document = true
+	} else {
+		t.Attributes = append(t.Attributes, row[1])
+	}
 	return nil
 }
 
@@ -380,9 +425,14 @@ func (r *catalogReader) function(row []string) error {
 	if row[3] == "" {
 		return errors.New("a function without volatility")
 	}
-	r.out.Functions = append(r.out.Functions, sql.Function{
-		Schema: row[0], Name: row[1], Language: row[2], Volatile: row[3][0], Source: row[4], Runs: row[5],
-	})
+	f := sql.Function{Schema: row[0], Name: row[1], Language: row[2], Volatile: row[3][0], Source: row[4], Runs: row[5]}
+	if row[7] != "" {
+		f.Returns = strings.Split(row[7], "\n")
+	}
+	if t := r.types[row[6]]; t != nil && row[0] != "pg_catalog" {
+		f.Returns = append(f.Returns, t.Attributes...)
+	}
+	r.out.Functions = append(r.out.Functions, f)
 	return nil
 }
 

@@ -62,6 +62,12 @@ create function app.step(text, text default app.look()) returns text language sq
 create aggregate app.fold(text) (sfunc = app.step, stype = text);
 alter table app.log add check (app.even(length(what)));
 create trigger sometimes before update on app.log for each row when (app.even(length(new.what))) execute function app.note();
+create type app.pair as (login text, password text);
+create domain app.pairs as app.pair[];
+create type app.box as (n int, p app.pairs);
+create table app.typed (id int, c app.box, docs json[], b app.box);
+create function app.gives(x text, out login text, inout token text) language sql as 'select $1, $2';
+create function app.boxes() returns setof app.box language sql as 'select null::app.box';
 alter database postgres set search_path to app, public;
 `
 
@@ -103,6 +109,10 @@ func TestTheCatalogueOfARealServer(t *testing.T) {
 	if d := cmp.Diff([]string{"app.parts_1"}, rel("parts").Children); d != "" {
 		t.Error(d)
 	}
+	attributes := []string{"app.box.n", "app.box.p", "app.pair.login", "app.pair.password"}
+	if d := cmp.Diff([]*sql.Type{nil, {Attributes: attributes}, {Document: true}, {Attributes: attributes}}, rel("typed").Types); d != "" {
+		t.Error(d)
+	}
 	functions := map[string]sql.Function{}
 	for _, f := range c.Functions {
 		functions[f.Schema+"."+f.Name] = f
@@ -116,6 +126,11 @@ func TestTheCatalogueOfARealServer(t *testing.T) {
 	} {
 		if f := functions[name]; f.Runs != want.Runs || f.Language != want.Language || f.Volatile != want.Volatile || !strings.Contains(f.Source, want.Source) {
 			t.Errorf("%s: %+v", name, f)
+		}
+	}
+	for name, want := range map[string][]string{"app.gives": {"app.gives.login", "app.gives.token"}, "app.boxes": attributes, "app.look": nil, "pg_catalog.json_each": nil} {
+		if d := cmp.Diff(want, functions[name].Returns); d != "" {
+			t.Errorf("%s: %s", name, d)
 		}
 	}
 	if f := functions["pg_catalog.lower"]; f.Language != "internal" || f.Volatile != 'i' || f.Source != "" {

@@ -188,6 +188,9 @@ func (f *facts) reach(s *Snapshot, st step, push func(step)) *facts {
 	case st.fn != nil:
 		f.functions.add(st.fn.full)
 		f.effects(st.fn.name)
+		for _, column := range st.fn.returns {
+			f.columns.add(column)
+		}
 		if !st.fn.safe() {
 			f.changes = true
 		}

@@ -464,9 +464,14 @@ func (s *scan) finish() {
 	}
 	for r := range s.f.rels {
 		_, all := s.whole[r]
-		for _, c := range r.columns {
+		for i, c := range r.columns {
 			if c != "" && (all || s.star || in(s.f.words, c) && !in(s.labels, c)) {
 				s.f.columns.add(r.full + "." + c)
+				if i < len(r.types) && r.types[i] != nil {
+					for _, a := range r.types[i].Attributes {
+						s.f.columns.add(a)
+					}
+				}
 			}
 		}
 	}

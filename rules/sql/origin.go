@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// Origin is what a column of a view, or of a table that has children, may be made of.
+// Origin is what a column of a view, of a table that has children, or of a composite type, may be made of.
 type Origin struct {
-	Columns  []string // "schema.relation.column", of those that the view reads, or of the children
+	Columns  []string // "schema.relation.column", of those that the view reads, or of the children, and attributes of composites
 	Settings bool     // settings of the server, any of them
 	Named    []string // those that are read by their names, lower case
 	Text     string   // the expression; the view's query where that cannot be told
@@ -19,16 +19,20 @@ type origins struct {
 	ok       bool
 }
 
-// Origin tells what a column of a view is made of; false for what is no view and has no children, and for views of the system. It says too much rather than too
-// little. relation is "schema.name".
+// Origin tells what a column of a view is made of; false for what is no view, has no children and is of no composite type, and for views of the system. It says too
+// much rather than too little. relation is "schema.name".
 func (s *Snapshot) Origin(relation, column string) (Origin, bool) {
 	schema, name, _ := strings.Cut(relation, ".")
 	for _, r := range s.relations[name] {
-		if r.schema != schema || !r.view && len(r.children) == 0 || r.system() {
+		t := r.typed(column)
+		if r.schema != schema || !r.view && len(r.children) == 0 && (t == nil || len(t.Attributes) == 0) || r.system() {
 			continue
 		}
 		if !r.view {
 			var o Origin
+			if t != nil {
+				o.Columns = slices.Clone(t.Attributes)
+			}
 			for _, child := range r.children {
 				if slices.Contains(s.Columns(child), column) {
 					o.Columns = append(o.Columns, child+"."+column)
@@ -41,7 +45,11 @@ func (s *Snapshot) Origin(relation, column string) (Origin, bool) {
 		if i < 0 || !r.origins.ok || i >= len(r.origins.byColumn) {
 			return Origin{}, false
 		}
-		return r.origins.byColumn[i], true
+		o := r.origins.byColumn[i]
+		if t != nil {
+			o.Columns = append(o.Columns[:len(o.Columns):len(o.Columns)], t.Attributes...)
+		}
+		return o, true
 	}
 	return Origin{}, false
 }

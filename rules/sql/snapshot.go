@@ -18,6 +18,13 @@ type Relation struct {
 	Defaults   []string // expressions of column defaults and generated columns, and whatever else runs when it is written to
 	Children   []string // partitions and tables that inherit, "schema.name"
 	Definition string   // of views: the query; of tables: what rules and policies run, as SQL
+	Types      []*Type  // of the columns, as Columns; nil for those that hold nothing of note, and behind the last that does
+}
+
+// Type is what is known of a type besides its name, through domains, arrays, ranges and composites.
+type Type struct {
+	Attributes []string // of composites that may be in it, "schema.type.attribute"
+	Document   bool     // it may hold documents: JSON, XML, hstore
 }
 
 // Function is a function or procedure. Functions of one name are all listed.
@@ -28,6 +35,8 @@ type Function struct {
 	Source   string // of sql and plpgsql: the body
 	Runs     string // SQL that runs beside the body: the defaults of arguments, what an aggregate is made of, settings
 	Volatile byte   // as pg_proc.provolatile: 'i', 's', 'v'
+	// Returns are the columns of what it returns: attributes of composites, and its own arguments as "schema.function.argument"
+	Returns []string
 }
 
 // Trigger runs a function when a relation is written to.

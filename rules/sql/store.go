@@ -18,6 +18,7 @@ type Snapshot struct {
 type relation struct {
 	schema, name, full string
 	columns            []string
+	types              []*Type // may be shorter than columns
 	definition         body
 	defaults           body // what a write to it runs besides
 	triggers, children []string
@@ -30,6 +31,7 @@ type routine struct {
 	schema, name, full, language string
 	volatile                     bool
 	body                         body
+	returns                      []string
 }
 
 // body is a text that runs when something is touched.
@@ -48,7 +50,7 @@ func NewSnapshot(c Catalog) *Snapshot {
 	}
 	for i := range c.Relations {
 		r := &c.Relations[i]
-		n := &relation{schema: r.Schema, name: r.Name, full: r.Schema + "." + r.Name, columns: r.Columns, children: r.Children, view: r.Kind == 'v' || r.Kind == 'm'}
+		n := &relation{schema: r.Schema, name: r.Name, full: r.Schema + "." + r.Name, columns: r.Columns, types: r.Types, children: r.Children, view: r.Kind == 'v' || r.Kind == 'm'}
 		n.definition.text = r.Definition
 		n.defaults.text = strings.Join(r.Defaults, " ; ")
 		s.byOID[r.OID] = n
@@ -56,7 +58,7 @@ func NewSnapshot(c Catalog) *Snapshot {
 	}
 	for i := range c.Functions {
 		f := &c.Functions[i]
-		n := &routine{schema: f.Schema, name: f.Name, full: f.Schema + "." + f.Name, language: f.Language, volatile: f.Volatile != 'i' && f.Volatile != 's'}
+		n := &routine{schema: f.Schema, name: f.Name, full: f.Schema + "." + f.Name, language: f.Language, volatile: f.Volatile != 'i' && f.Volatile != 's', returns: f.Returns}
 		if in(trustedTable, f.Language) {
 			n.body.text, n.body.into = f.Source, f.Language == "sql"
 		}
@@ -94,6 +96,26 @@ func (s *Snapshot) Columns(relation string) []string {
 		}
 	}
 	return nil
+}
+
+// typed is what is known of a column's type; nil for nothing.
+func (r *relation) typed(column string) *Type {
+	if i := slices.Index(r.columns, column); i >= 0 && i < len(r.types) {
+		return r.types[i]
+	}
+	return nil
+}
+
+// Document tells whether a column's type may hold documents: JSON, XML, hstore. relation is "schema.name".
+func (s *Snapshot) Document(relation, column string) bool {
+	schema, name, _ := strings.Cut(relation, ".")
+	for _, r := range s.relations[name] {
+		if r.schema == schema {
+			t := r.typed(column)
+			return t != nil && t.Document
+		}
+	}
+	return false
 }
 
 // view tells whether a relation is a view; s may be nil.

@@ -18,6 +18,10 @@ type SQL struct {
 	NoWhere     bool     // an UPDATE or DELETE without WHERE
 	ReadOnly    bool     // surely changes nothing: no data, no definition, no setting, no file
 	Unclear     string   // why it could not be told what the statements do; "" when it could
+	Bodies      []string // texts of functions of users that may run
+	// Taken is set where values may come out that were taken out of documents under the names of secrets, or in pieces that show no names. Who knows these
+	// names fills it in; what names of the session stand for keeps it.
+	Taken bool
 	// Moves are values that go elsewhere than into the answer.
 	Moves []Move
 	// SecretOut says where values of protected columns go besides the answer, as Move.To; nil where they go nowhere. Who knows which columns are

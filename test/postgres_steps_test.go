@@ -57,6 +57,41 @@ var pgSteps = []struct {
 		"SELECT option_value FROM pg_options_to_table((SELECT setconfig FROM pg_db_role_setting LIMIT 1))",
 	}},
 
+	{name: "documents under all keys", steps: []string{
+		"x: SELECT jsonb_path_query(doc, '$.*') AS a FROM docs", "x: SELECT jsonb_path_query(doc, '$.**') AS a FROM docs", "x: SELECT jsonb_path_query_array(doc, '$ . *') AS a FROM docs", "x: SELECT q FROM docs, jsonb_path_query(doc, 'lax $.*') q",
+		"x: SELECT jsonb_path_query(doc, '$.keyvalue().value') AS a FROM docs", "x: SELECT svals(tags) AS a FROM docs", "x: SELECT avals(tags) AS a FROM docs", "x: SELECT hstore_to_matrix(tags) AS a FROM docs", "x: SELECT hstore_to_array(tags) AS a FROM docs",
+		"x: SELECT %% tags AS a FROM docs", "x: SELECT %# tags AS a FROM docs", "SELECT xpath('//text()', x) AS a FROM docs", "SELECT (xpath('/a/*[1]/text()', x))[1] AS a FROM docs", "SELECT xpath('string(/a)', x) AS a FROM docs",
+		"SELECT t.* FROM docs, xmltable('/a/*' PASSING x COLUMNS a text PATH '.') t", "COPY (SELECT jsonb_path_query(doc, '$.*') FROM docs) TO STDOUT (FORMAT csv)", "SELECT svals(tags)::int FROM docs",
+		"SELECT jsonb_array_elements_text(jsonb_path_query_array(doc, '$.*')) AS a FROM docs", "SELECT doc[k] AS a FROM docs, jsonb_object_keys(doc) k", "SELECT d[k] AS a FROM (SELECT doc AS d FROM docs) q, jsonb_object_keys(d) k",
+	}},
+	{name: "documents by the place of their values", steps: []string{
+		"x: SELECT x.v FROM docs, each(tags) AS x(k, v)", "x: SELECT x.v FROM docs, jsonb_each_text(doc) AS x(k, v)", "x: SELECT (jsonb_each_text(doc)).value AS a FROM docs", "x: SELECT value FROM docs, jsonb_each_text(doc)", "x: SELECT 'x' AS key, value FROM docs, jsonb_each_text(doc)",
+		"SELECT value AS key, key AS value FROM docs, jsonb_each_text(doc)", "SELECT c.id AS key, value FROM docs c, jsonb_each_text(doc)", "SELECT b.key, a.value FROM docs, jsonb_each_text(doc) a, jsonb_each_text('{\"x\": 1}') b",
+		"SELECT string_agg(value, ',') AS a FROM docs, jsonb_each_text(doc)", "SELECT key, upper(value) AS a FROM docs, json_each_text(j)", "SELECT json_object_agg(value, 1) FROM docs, jsonb_each_text(doc)", "SELECT jsonb_object_agg('x' || key, value) FROM docs, jsonb_each(doc)",
+		"SELECT (SELECT value FROM jsonb_each_text(doc) LIMIT 1 OFFSET 1) AS a FROM docs", "SELECT x.a FROM (SELECT value AS a FROM docs, jsonb_each(doc)) x", "SELECT e::text AS a FROM docs, jsonb_each_text(doc) e", "SELECT concat_ws(',', e.*) AS a, key FROM docs, jsonb_each_text(doc) e",
+		"SELECT * FROM ROWS FROM (jsonb_each_text((SELECT doc FROM docs)), generate_series(1, 2)) AS z(a, b, c)", "SELECT p.* FROM docs, jsonb_populate_record(null::pair, doc) AS p(i, a)", "SELECT a FROM docs, jsonb_populate_record(null::kept, doc) AS p(i, a)",
+		"SELECT (null::kept #= tags)::text AS a FROM docs", "SELECT populate_record(null::kept, tags) AS a FROM docs", "CREATE TYPE pg_temp.mine AS (i int, password text)", "SELECT a FROM docs, jsonb_populate_record(null::pg_temp.mine, doc) AS p(i, a)",
+	}, never: []string{"CANARYPG"}},
+	{name: "documents by escaped keys", steps: []string{
+		`x: SELECT doc #>> '{pass\word}' AS a FROM docs`, `x: SELECT jsonb_path_query(doc, '$.pass\u0077ord') AS a FROM docs`, `x: SELECT jsonb_path_query(doc, '$."pass\u0077ord"') AS a FROM docs`, `SELECT slice(tags, '{pass\word}') AS a FROM docs`,
+	}},
+	{name: "documents in other writing", steps: []string{
+		"x: SELECT encode(doc::text::bytea, 'hex') AS a FROM docs", "x: SELECT reverse(doc::text) AS a FROM docs", "x: SELECT translate(doc::text, 'p', 'q') AS a FROM docs", "x: SELECT replace(doc::text, 'password', 'note') AS a FROM docs",
+		"SELECT right(doc::text, 20) AS a FROM docs", "SELECT split_part(doc::text, '\"', 8) AS a FROM docs", "SELECT regexp_replace(doc::text, '.*password', '') AS a FROM docs", "SELECT regexp_matches(doc::text, 'C[A-Za-z0-9]+') AS a FROM docs",
+		"SELECT string_to_table(doc::text, '\"') AS a FROM docs", "x: SELECT string_to_array(doc::text, '\"') AS a FROM docs", "SELECT substring(doc::text from 'C[A-Za-z0-9]+') AS a FROM docs", `SELECT trim(leading '{"paswordk: ,fine' from doc::text) AS a FROM docs`,
+		"x: SELECT to_tsvector(doc), to_tsvector('simple', doc::text), jsonb_to_tsvector(doc, '[\"all\"]') FROM docs", "SELECT reverse(j::text), reverse(tags::text), reverse(x::text) FROM docs", "SELECT split_part(tags::text, '\"', 4) AS a FROM docs",
+		"SELECT reverse(d::text) AS a FROM docs d", "SELECT reverse(d) AS a FROM (SELECT doc::text AS d FROM docs) x", "SELECT reverse(id) AS a FROM (SELECT doc::text AS id FROM docs) x", "WITH x AS (SELECT * FROM docs) SELECT reverse(x::text) AS a FROM x",
+		"SELECT reverse((doc -> 'x')::text), reverse(jsonb_build_object('a', doc)::text) AS a FROM docs", "SELECT note FROM docv", "SELECT reverse(whole) AS a FROM docv", "SELECT reverse(wholedoc()) AS a", "COPY (SELECT reverse(doc::text) FROM docs) TO STDOUT", "SELECT reverse(doc::text)::int FROM docs",
+	}, never: []string{"CANARY", "canary", "CANARYqg"}},
+	{name: "documents by names that the session made", steps: []string{
+		"PREPARE p AS SELECT doc ->> 'password' AS a FROM docs", "EXECUTE p", "x: EXECUTE p", "BEGIN; DECLARE c CURSOR FOR SELECT doc ->> 'password' AS a FROM docs", "FETCH 1 FROM c", "COMMIT", "CREATE TEMP VIEW tv AS SELECT doc ->> 'password' AS note FROM docs", "x: SELECT note FROM tv",
+		"SELECT upper(note) AS a FROM tv", "CREATE TEMP TABLE tt AS SELECT doc ->> 'password' AS note FROM docs", "x: SELECT note FROM tt", "SELECT 'x' || note AS a FROM tt", "CREATE TEMP TABLE tu AS SELECT doc::text AS id FROM docs", "SELECT reverse(id) AS a FROM tu",
+		"CREATE FUNCTION pg_temp.own() RETURNS text LANGUAGE sql AS $$ SELECT doc ->> 'password' FROM docs $$", "SELECT pg_temp.own() AS a",
+	}, never: []string{"CANARYPG"}},
+	{name: "documents by functions", steps: []string{"x: SELECT pickdoc('password') AS a", "SELECT pickdoc('password')::int", "SELECT pickpassword() AS a", "SELECT reversed() AS a", "x: SELECT password AS a FROM pickv", "SELECT changed FROM pickv"}},
+	{name: "documents that go elsewhere", steps: []string{"INSERT INTO owned (note) SELECT svals(tags) FROM docs", "INSERT INTO owned (note) SELECT reverse(doc::text) FROM docs", "INSERT INTO owned (note) SELECT pickpassword()"}, waits: []string{"INSERT"}},
+	{name: "generated columns", steps: []string{"x: SELECT note FROM gen", "SELECT 'x' || note AS a FROM gen", "COPY gen TO STDOUT", "SELECT other FROM gen", "INSERT INTO owned (note) SELECT note FROM gen"}, waits: []string{"INSERT"}, never: []string{"CANARYPG"}},
+
 	// Records, whose attributes have names.
 	{name: "attributes of a composite", steps: []string{
 		"x: SELECT (c).password AS a FROM comps", "x: SELECT (comps.c).password::varchar AS a FROM comps", "x: SELECT c AS a FROM comps", "x: SELECT upper(c::text) AS a FROM comps", "x: SELECT split_part(c::text, ',', 2) AS a FROM comps",
@@ -138,6 +173,14 @@ const pgStepsSetup = `
 \c orders
 CREATE TABLE docs (id int, doc jsonb, j json, tags hstore, x xml);
 INSERT INTO docs VALUES (1, '{"password": "CANARYpgDoc1", "ok": "fine"}', '{"password": "CANARYpgDoc2", "ok": "fine"}', 'password=>CANARYpgTag3', '<a><password>CANARYpgXml4</password></a>');
+CREATE VIEW docv AS SELECT id, reverse(doc::text) AS note, doc::text AS whole FROM docs;
+CREATE FUNCTION wholedoc() RETURNS text LANGUAGE sql AS $$ SELECT doc::text FROM docs LIMIT 1 $$;
+CREATE FUNCTION pickdoc(k text) RETURNS text LANGUAGE sql STABLE AS $$ SELECT doc ->> k FROM docs LIMIT 1 $$;
+CREATE FUNCTION pickpassword() RETURNS text LANGUAGE sql STABLE AS $$ SELECT doc ->> 'password' FROM docs LIMIT 1 $$;
+CREATE FUNCTION reversed() RETURNS text LANGUAGE plpgsql STABLE AS $$ DECLARE id text; BEGIN SELECT doc::text INTO id FROM docs LIMIT 1; RETURN reverse(id); END $$;
+CREATE VIEW pickv AS SELECT pickpassword() AS changed, doc ->> 'password' AS password FROM docs;
+CREATE TABLE gen (id int, password text, note text GENERATED ALWAYS AS (upper(password)) STORED, other text GENERATED ALWAYS AS (lower((password || 'x'))) STORED);
+INSERT INTO gen VALUES (1, 'CANARYpgGen');
 CREATE TYPE pair AS (login text, password text);
 CREATE TYPE crate AS (n int, p pair);
 CREATE DOMAIN pairs AS pair;
@@ -217,5 +260,48 @@ func TestPostgresSteps(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestPostgresOrdinaryDocuments reads documents as programs do: what stands under harmless names is shown.
+func TestPostgresOrdinaryDocuments(t *testing.T) {
+	g, db := pgGateway(t, "")
+	db.Exec(t, `\c orders
+CREATE TABLE ordinary (id int, email text, data jsonb, body text, meta hstore, x xml);
+INSERT INTO ordinary VALUES (1, 'bob@example.com', '{"color": "green", "size": 3, "list": ["a", "b"], "price": 2.5}', 'some body', 'color=>green', '<a><b>text</b></a>');
+CREATE VIEW ordv AS SELECT id, email, data, data ->> 'color' AS color FROM ordinary;
+CREATE FUNCTION slug(t text) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT lower(replace(t, ' ', '-')) $$;
+CREATE TYPE point3 AS (x int, y int, z text);
+CREATE TABLE shapes (id int, p point3);
+INSERT INTO shapes VALUES (1, ROW(1, 2, 'corner'));
+GRANT ALL ON ALL TABLES IN SCHEMA public TO app;
+`)
+	orders := g.access(t, "orders", "alice")
+	w := g.pgWire(t, &orders)
+	for sql, want := range map[string]string{
+		"SELECT id, data, split_part(email, '@', 2) FROM ordinary":                                                       "example.com",
+		"SELECT upper(data ->> 'color'), split_part(data ->> 'color', 'r', 1), substr(body, 1, 3) FROM ordinary":         "GREEN",
+		"SELECT (data ->> 'size')::int + 40, round((data -> 'price')::numeric) FROM ordinary":                            "43",
+		"SELECT o.data -> 'list' ->> 0, length(o.data::text) FROM ordinary o WHERE o.data @> '{\"color\": \"green\"}'":   "63",
+		"SELECT key, value FROM ordinary, jsonb_each_text(data)":                                                         "green",
+		"SELECT o.id, e.key, e.value FROM ordinary o CROSS JOIN LATERAL jsonb_each(o.data) AS e ORDER BY 1":              "green",
+		"SELECT e.k, e.v FROM ordinary o CROSS JOIN LATERAL jsonb_each_text(o.data) AS e(k, v)":                          "green",
+		"SELECT key, count(*) FROM ordinary, jsonb_each(data) GROUP BY key":                                              "color",
+		"SELECT jsonb_object_agg(key, value) FROM ordinary, jsonb_each(data)":                                            "green",
+		"SELECT e FROM ordinary, jsonb_array_elements_text(data -> 'list') e":                                            "b",
+		"SELECT jsonb_path_query(data, '$.list[*]') FROM ordinary":                                                       "b",
+		"SELECT xpath('/a/b/text()', x), xpath('//b', x) FROM ordinary":                                                  "{text}",
+		"SELECT meta -> 'color', akeys(meta), hstore_to_json(meta) FROM ordinary":                                        "green",
+		"SELECT slug(email), md5(body) FROM ordinary":                                                                    "bob@example.com",
+		"SELECT color, substr(color, 1, 4), data FROM ordv":                                                              "gree",
+		"SELECT x.n FROM (SELECT substr(data ->> 'color', 1, 2) AS n FROM ordinary) x":                                   "gr",
+		"WITH q AS (SELECT id, data ->> 'color' AS color FROM ordinary) SELECT upper(color), substr(color, 1, 3) FROM q": "GREEN",
+		"SELECT jsonb_pretty(data), data || '{\"z\": 1}', data - 'size' FROM ordinary":                                   "green",
+		"SELECT key, upper(value) FROM jsonb_each_text('{\"a\": \"bee\"}')":                                              "BEE",
+		"SELECT (p).z, upper((p).z), p FROM shapes":                                                                      "CORNER",
+	} {
+		if got := w.simple(t, sql); !strings.Contains(got, want) || strings.Contains(got, "[masked:") {
+			t.Errorf("%s: %.400q", sql, got)
+		}
 	}
 }

@@ -219,7 +219,15 @@ join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.
 from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 where a.attnum > 0 and c.relkind in ('r', 'v', 'm', 'f', 'p', 'S') and n.nspname !~ '^pg_toast' order by a.attrelid, a.attnum`
 
+	queryAttributes = `select n.nspname || '.' || c.relname || '.' || a.attname
+from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace join pg_catalog.pg_attribute a on a.attrelid = c.oid
+where c.relkind = 'c' and a.attnum > 0 and not a.attisdropped order by 1`
+
 	queryDefaults = `select d.adrelid::int8, pg_catalog.pg_get_expr(d.adbin, d.adrelid) from pg_catalog.pg_attrdef d order by d.adrelid, d.adnum`
+
+	queryGenerated = `select d.adrelid::int8, d.adnum, pg_catalog.pg_get_expr(d.adbin, d.adrelid)
+from pg_catalog.pg_attrdef d join pg_catalog.pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum
+where pg_catalog.to_jsonb(a) ->> 'attgenerated' <> '' order by d.adrelid, d.adnum` // which servers before 12 do not have
 
 	queryRules = `select r.ev_class::int8, pg_catalog.pg_get_ruledef(r.oid) from pg_catalog.pg_rewrite r
 where r.rulename <> '_RETURN' order by r.ev_class, r.rulename`
@@ -304,8 +312,10 @@ func readCatalog(ctx context.Context, open func(context.Context) (Querier, error
 		{"setting", "set local search_path to pg_catalog", 0, nil},
 		{"relations", queryRelations, 5, r.relation},
 		{"types", queryTypes, 2, r.typed},
+		{"attributes", queryAttributes, 1, r.attribute},
 		{"columns", queryColumns, 4, r.column},
 		{"defaults", queryDefaults, 2, r.expression},
+		{"generated columns", queryGenerated, 3, r.generated},
 		{"calls", queryCalls, 2, r.expression},
 		{"rules", queryRules, 2, r.definition},
 		{"policies", queryPolicies, 2, r.definition},
@@ -376,6 +386,11 @@ func (r *catalogReader) column(row []string) error {
 	return nil
 }
 
+func (r *catalogReader) attribute(row []string) error {
+	r.out.Attributes = append(r.out.Attributes, row[0])
+	return nil
+}
+
 // typed adds to a type an attribute of a composite, or that it may hold documents.
 func (r *catalogReader) typed(row []string) error {
 	t := r.types[row[0]]
@@ -395,6 +410,19 @@ func (r *catalogReader) expression(row []string) error {
 	if i, ok := r.at[row[0]]; ok {
 		r.out.Relations[i].Defaults = append(r.out.Relations[i].Defaults, row[1])
 	}
+	return nil
+}
+
+// generated places an expression by its column's number.
+func (r *catalogReader) generated(row []string) error {
+	i, ok := r.at[row[0]]
+	n, err := strconv.Atoi(row[1])
+	if !ok || err != nil || n < 1 || n > len(r.out.Relations[i].Columns) {
+		return err
+	}
+	rel := &r.out.Relations[i]
+	rel.Generated = append(rel.Generated, make([]string, max(0, n-len(rel.Generated)))...)
+	rel.Generated[n-1] = row[2]
 	return nil
 }
 

@@ -23,6 +23,8 @@ type grammar struct {
 	column      func(oid uint32, attr int16) (relation, column string, ok bool)
 	columns     func(relation string) []string                   // in order, nil when not known
 	origin      func(relation, column string) (sql.Origin, bool) // of a view's column
+	document    func(relation, column string) bool               // its type may hold documents; may be nil
+	members     func(name string) []string                       // columns and attributes of all that is called so, "schema.relation.column"; may be nil
 	version     func() any                                       // changes when classifications are no longer good
 }
 
@@ -66,6 +68,11 @@ func newGrammar(o *CodecOptions, path func() []string) grammar {
 			}
 			return sql.Origin{}, false
 		},
+		document: func(relation, column string) bool {
+			s := o.Snapshot()
+			return s != nil && s.Document(relation, column)
+		},
+		members: func(name string) []string { return names.Members(o.Snapshot(), name) },
 		version: func() any { return o.Snapshot() },
 	}
 }

@@ -180,11 +180,18 @@ func (c *codec) classify(text string, picks pick) *facts {
 	if f.sql == nil {
 		f.sql = &weir.SQL{Unclear: "the classifier said nothing"}
 	}
-	f.touched = f.sql.Unclear != "" || f.sql.Dynamic || c.touches(f.sql) || picks == pickSecret
+	taken := picks == pickSecret || c.apart(text, f.sql, c.read.reads != nil && c.read.reads(f.sql))
+	if !f.sql.Taken && (taken || c.taking(f.sql)) {
+		s := *f.sql
+		s.Taken = true
+		f.sql = &s
+	}
+	f.touched = f.sql.Unclear != "" || f.sql.Dynamic || c.touches(f.sql) || f.sql.Taken
 	f.reads = c.readsOf(text, f.sql)
 	f.touched = f.touched || f.reads.options
 	f.reads.key = picks == pickLater
-	c.tellOut(f, picks == pickSecret)
+	f.reads.paths = f.reads.key && (mentions(text, "path") || mentions(text, "xmltable"))
+	c.tellOut(f, taken)
 	f.hides = hides(text, f.sql) || f.touched && (has(f.sql, "INSERT", "UPDATE", "MERGE", "SET") || writesSettings(f.sql)) || (f.touched || has(f.sql, "CREATE", "ALTER")) && c.comparesSecret(text)
 	for _, op := range f.sql.Operations {
 		switch op {

@@ -45,7 +45,7 @@ func (c *codec) movesSecret(s *weir.SQL, m *weir.Move) bool {
 		return slices.ContainsFunc(s.Columns, func(column string) bool {
 			i := strings.LastIndexByte(column, '.')
 			return i > 0 && c.holdsSecret(column[:i], column[i+1:])
-		}) || slices.ContainsFunc(s.Settings, func(name string) bool { return name != "*" && c.o.SecretSetting(name) })
+		}) || s.Taken || slices.ContainsFunc(s.Settings, func(name string) bool { return name != "*" && c.o.SecretSetting(name) })
 	case m.Name == "current_setting":
 		return slices.ContainsFunc(s.Settings, func(name string) bool { return name == "*" || c.o.SecretSetting(name) || c.settingHolds(name) })
 	}

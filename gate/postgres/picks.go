@@ -30,12 +30,18 @@ func (c *codec) picks(text string) pick {
 			continue
 		}
 		all = all || picking(name) || slices.Contains(explodingNames, name)
+		if c.exploded(ws, i) {
+			return pickSecret
+		}
 		if strings.Contains(name, "_path") && strings.HasPrefix(name, "json") && !plainPath(ws[i+2:]) || strings.Contains(name, "_record") && c.identifiesSecret(ws) ||
 			(name == "xmltable" || name == "json_table") && c.identifiesSecret(ws) {
 			return pickSecret
 		}
 	}
 	for i := range ws {
+		if ws[i].kind == '%' && i > 0 && ws[i-1].kind == '%' || ws[i].kind == '#' && i > 0 && ws[i-1].kind == '%' || ws[i].kind == '=' && i > 0 && ws[i-1].kind == '#' && c.populates(ws) { // of hstore
+			return pickSecret
+		}
 		subscript := i > 1 && ws[i-1].kind == '[' && ws[i].kind != ']' && ws[i-2].kind != ',' && ws[i-2].kind != '[' && ws[i-2].kind != '(' && !ws[i-2].is("array")
 		behind := subscript || i > 1 && ws[i-1].kind == '>' && slices.Contains(pickOperatorNames, ws[i-1].text)
 		switch {
@@ -152,6 +158,22 @@ func mayPick(text string) bool {
 			if startsWith(text[i:], "slice") || startsWith(text[i:], "svals") {
 				return true
 			}
+		case 'a':
+			if startsWith(text[i:], "avals") {
+				return true
+			}
+		case 'h':
+			if startsWith(text[i:], "hstore_to") {
+				return true
+			}
+		case '%':
+			if i+1 < len(text) && (text[i+1] == '%' || text[i+1] == '#') {
+				return true
+			}
+		case '=':
+			if i > 0 && text[i-1] == '#' {
+				return true
+			}
 		case 'e':
 			if startsWith(text[i:], "each") {
 				return true
@@ -173,14 +195,17 @@ func startsWith(text, w string) bool {
 	return len(text) >= len(w) && strings.EqualFold(text[:len(w)], w)
 }
 
-// namesSecret reports whether a key or a path of keys names a secret.
+// namesSecret reports whether a key or a path of keys names a secret, or what it names is written with escapes.
 func (c *codec) namesSecret(path string) bool {
-	return slices.ContainsFunc(strings.FieldsFunc(path, func(r rune) bool { return strings.ContainsRune(`{},.$/@[]"'()*?:= `, r) }), func(key string) bool { return c.o.Secret("", key) })
+	return strings.IndexByte(path, '\\') >= 0 ||
+		slices.ContainsFunc(strings.FieldsFunc(path, func(r rune) bool { return r < ' ' || strings.ContainsRune(`{},.$/@[]"'()*?:= `, r) }), func(key string) bool { return c.o.Secret("", key) })
 }
 
 // picked is f for a Bind whose values may name what is taken out of documents.
 func (c *codec) picked(f *facts, values [][]byte) *facts {
-	if !f.reads.key || f.touched || !slices.ContainsFunc(values, func(v []byte) bool { return len(v) < 256 && c.namesSecret(string(v)) }) {
+	if !f.reads.key || f.touched || !slices.ContainsFunc(values, func(v []byte) bool {
+		return len(v) < 256 && (c.namesSecret(string(v)) || f.reads.paths && (wildPath(string(v), false) || wildPath(string(v), true)))
+	}) {
 		return f
 	}
 	out := *f

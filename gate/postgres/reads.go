@@ -17,6 +17,7 @@ type reads struct {
 	chopped    bool // and functions that may cut it where its literals cannot be told any more
 	exploded   bool // what stands under the keys of documents, without them
 	key        bool // a key of a document is a parameter
+	paths      bool // and may be a path with wildcards
 	options    bool // settings of roles and databases, in pieces
 	writes     bool // functions of users that run beside a write
 }
@@ -191,14 +192,14 @@ func (c *codec) originAt(relation, column string, depth int) (protected, stateme
 	switch {
 	case !ok:
 		return protected, statement
-	case from.Settings || depth == 0 || c.picks(from.Text) == pickSecret:
+	case from.Settings || depth == 0 || c.takes(from.Text, &weir.SQL{Columns: from.Columns, Functions: from.Functions, Bodies: from.Bodies}):
 		return true, statement
 	case slices.ContainsFunc(from.Named, c.o.SecretSetting) && mentions(from.Text, "current_setting"):
 		return true, statement
 	}
 	for _, source := range from.Columns {
 		i := strings.LastIndexByte(source, '.')
-		if i < 0 || source[:i] == relation {
+		if i < 0 || source[:i] == relation && (!from.Own || source[i+1:] == column) {
 			continue
 		}
 		p, s := c.originAt(source[:i], source[i+1:], depth-1)

@@ -44,6 +44,8 @@ type facts struct {
 	calls                                                             map[*routine]struct{}
 	files, program, dynamic, noWhere, writes, changes, backslash      bool
 	fetches                                                           bool // from cursors that a variable names
+	bodies                                                            names
+	taken                                                             bool
 	rows                                                              bool // old or new is mentioned as a whole
 	unclear                                                           string
 	outputs                                                           []weir.Output
@@ -84,6 +86,7 @@ func (f *facts) merge(o *facts) {
 	f.noWhere = f.noWhere || o.noWhere
 	f.changes = f.changes || o.changes
 	f.fetches = f.fetches || o.fetches
+	f.bodies.merge(o.bodies)
 	if o.unclear != "" {
 		f.fail(o.unclear)
 	}
@@ -111,6 +114,7 @@ func (f *facts) include(o *weir.SQL) {
 	f.noWhere = f.noWhere || o.NoWhere
 	f.changes = f.changes || !o.ReadOnly
 	f.fetches = f.fetches || slices.Contains(o.Operations, "FETCH")
+	f.taken = f.taken || o.Taken
 	if o.Unclear != "" {
 		f.fail(o.Unclear)
 	}
@@ -125,6 +129,7 @@ func (f *facts) result() *weir.SQL {
 		Statements: f.statements, Operations: ops, Relations: f.relations.sorted(), Columns: f.columns.sorted(), Functions: f.functions.sorted(),
 		Settings: f.settings.sorted(), Roles: f.roles.sorted(), Identifiers: f.words.sorted(),
 		Files: f.files, Program: f.program, Dynamic: f.dynamic, NoWhere: f.noWhere, Unclear: f.unclear, Outputs: f.outputs, Moves: f.moves.sorted(),
+		Bodies: f.bodies.sorted(), Taken: f.taken,
 	}
 	r.ReadOnly = !f.changes && !f.files && !f.program && !f.dynamic && f.unclear == ""
 	return r
@@ -188,6 +193,9 @@ func (f *facts) reach(s *Snapshot, st step, push func(step)) *facts {
 	case st.fn != nil:
 		f.functions.add(st.fn.full)
 		f.effects(st.fn.name)
+		if st.fn.schema != "pg_catalog" && st.fn.body.text != "" {
+			f.bodies.add(st.fn.body.text)
+		}
 		for _, column := range st.fn.returns {
 			f.columns.add(column)
 		}

@@ -100,7 +100,7 @@ func (s *scan) touch(schema, name string) {
 	for _, r := range s.altered(found) {
 		s.f.touch(r)
 		if n := s.c.in.Names; n != nil && temporary(r.schema) && n.tables[name] == nil && n.made[name] == nil && n.called != nil { // a function may have filled it
-			s.f.include(&weir.SQL{Columns: n.called.Columns, Settings: n.called.Settings, ReadOnly: true})
+			s.f.include(&weir.SQL{Columns: n.called.Columns, Settings: n.called.Settings, Taken: n.called.Taken, ReadOnly: true})
 		}
 	}
 	if made := s.made(schema, name); made != nil {

@@ -188,6 +188,26 @@ func (n *Names) Own(s *Snapshot, relation string) bool {
 	return temporary(schema) || n.stands(name) != nil || n.replaced && s.view(schema, name)
 }
 
+// Members are the columns of relations and the attributes of composites that a name may stand for, "schema.relation.column".
+func (n *Names) Members(s *Snapshot, name string) []string {
+	var out []string
+	add := func(r *relation) {
+		for _, column := range r.columns {
+			out = append(out, r.full+"."+column)
+		}
+	}
+	if r := n.tables[name]; r != nil {
+		add(r)
+	}
+	if s == nil {
+		return out
+	}
+	for _, r := range s.relations[name] {
+		add(r)
+	}
+	return append(out, s.composites[name]...)
+}
+
 // Reads tells whether a statement may read relations, or columns of some, that the session made.
 func (n *Names) Reads(s *weir.SQL) bool {
 	return n.rest != nil || slices.ContainsFunc(s.Identifiers, func(w string) bool { return n.tables[w] != nil || n.made[w] != nil }) ||
@@ -253,9 +273,9 @@ func (n *Names) remake(s *weir.SQL, known bool, in *Input) (changed bool) {
 			n.remade.add(name)
 			changed = true
 		}
-		if from := others(s.Columns, name); len(from) > 0 {
+		if from := others(s.Columns, name); len(from) > 0 || s.Taken {
 			old := n.stands(name)
-			n.keep(name, &weir.SQL{Columns: from, ReadOnly: true})
+			n.keep(name, &weir.SQL{Columns: from, Taken: s.Taken, ReadOnly: true})
 			changed = changed || old == nil || n.stands(name) != old
 		}
 	}
@@ -309,8 +329,8 @@ func (n *Names) create(b *Binding, s *weir.SQL, in *Input) {
 		if room || n.tables[b.Name] != nil {
 			n.tables[b.Name] = t
 		}
-		stands = &weir.SQL{Columns: others(s.Columns, b.Name), ReadOnly: true, Unclear: s.Unclear, Dynamic: s.Dynamic}
-		if len(stands.Columns) == 0 && s.Unclear == "" && !s.Dynamic {
+		stands = &weir.SQL{Columns: others(s.Columns, b.Name), ReadOnly: true, Unclear: s.Unclear, Dynamic: s.Dynamic, Taken: s.Taken}
+		if len(stands.Columns) == 0 && !s.Taken && s.Unclear == "" && !s.Dynamic {
 			return // its values come from later statements
 		}
 	case "view":
@@ -416,7 +436,7 @@ func full(relation string, columns []string) []string {
 
 // pours notes which columns a write takes values from for tables of this session that it may write to.
 func (n *Names) pours(s *weir.SQL) (changed bool) {
-	if len(n.tables)+len(n.remade) == 0 || len(s.Columns) == 0 || !slices.ContainsFunc(s.Operations, func(op string) bool {
+	if len(n.tables)+len(n.remade) == 0 || len(s.Columns) == 0 && !s.Taken || !slices.ContainsFunc(s.Operations, func(op string) bool {
 		return op == "INSERT" || op == "UPDATE" || op == "MERGE" || op == "COPY" || op == "EXECUTE"
 	}) {
 		return false
@@ -426,10 +446,10 @@ func (n *Names) pours(s *weir.SQL) (changed bool) {
 			continue
 		}
 		old, from := n.made[w], others(s.Columns, w)
-		if len(from) == 0 {
+		if len(from) == 0 && !s.Taken {
 			continue
 		}
-		n.keep(w, &weir.SQL{Columns: from, ReadOnly: true})
+		n.keep(w, &weir.SQL{Columns: from, Taken: s.Taken, ReadOnly: true})
 		changed = changed || n.made[w] != old || old == nil
 	}
 	return changed
@@ -468,7 +488,7 @@ func Join(a, b *weir.SQL) *weir.SQL {
 	out.Columns, out.Functions = union(a.Columns, b.Columns), union(a.Functions, b.Functions)
 	out.Settings, out.Roles = union(a.Settings, b.Settings), union(a.Roles, b.Roles)
 	out.Identifiers = union(a.Identifiers, b.Identifiers)
-	out.Files, out.Program, out.Dynamic = a.Files || b.Files, a.Program || b.Program, a.Dynamic || b.Dynamic
+	out.Files, out.Program, out.Dynamic, out.Taken = a.Files || b.Files, a.Program || b.Program, a.Dynamic || b.Dynamic, a.Taken || b.Taken
 	out.NoWhere, out.ReadOnly = a.NoWhere || b.NoWhere, a.ReadOnly && b.ReadOnly
 	if out.Unclear == "" {
 		out.Unclear = b.Unclear

@@ -6,6 +6,7 @@ type Catalog struct {
 	Relations  []Relation
 	Functions  []Function
 	Triggers   []Trigger
+	Attributes []string // of composites that are no relations, "schema.type.attribute"
 }
 
 // Relation is a table, view, materialised view, foreign table or partitioned table.
@@ -18,6 +19,7 @@ type Relation struct {
 	Defaults   []string // expressions of column defaults and generated columns, and whatever else runs when it is written to
 	Children   []string // partitions and tables that inherit, "schema.name"
 	Definition string   // of views: the query; of tables: what rules and policies run, as SQL
+	Generated  []string // expressions of generated columns, as Columns; "" for others, and may end before them
 	Types      []*Type  // of the columns, as Columns; nil for those that hold nothing of note, and behind the last that does
 }
 

@@ -13,12 +13,15 @@ type Snapshot struct {
 	byOID     map[uint32]*relation
 	relations map[string][]*relation // by name, in any schema
 	functions map[string][]*routine
+	// composites are the attributes of types by the types' names, "schema.type.attribute"
+	composites map[string][]string
 }
 
 type relation struct {
 	schema, name, full string
 	columns            []string
-	types              []*Type // may be shorter than columns
+	types              []*Type  // may be shorter than columns
+	generated          []string // the same
 	definition         body
 	defaults           body // what a write to it runs besides
 	triggers, children []string
@@ -50,11 +53,20 @@ func NewSnapshot(c Catalog) *Snapshot {
 	}
 	for i := range c.Relations {
 		r := &c.Relations[i]
-		n := &relation{schema: r.Schema, name: r.Name, full: r.Schema + "." + r.Name, columns: r.Columns, types: r.Types, children: r.Children, view: r.Kind == 'v' || r.Kind == 'm'}
+		n := &relation{schema: r.Schema, name: r.Name, full: r.Schema + "." + r.Name, columns: r.Columns, types: r.Types, generated: r.Generated, children: r.Children, view: r.Kind == 'v' || r.Kind == 'm'}
 		n.definition.text = r.Definition
 		n.defaults.text = strings.Join(r.Defaults, " ; ")
 		s.byOID[r.OID] = n
 		s.relations[r.Name] = append(s.relations[r.Name], n)
+	}
+	for _, a := range c.Attributes {
+		parts := strings.SplitN(a, ".", 3)
+		if s.composites == nil {
+			s.composites = map[string][]string{}
+		}
+		if len(parts) == 3 {
+			s.composites[parts[1]] = append(s.composites[parts[1]], a)
+		}
 	}
 	for i := range c.Functions {
 		f := &c.Functions[i]

@@ -255,6 +255,7 @@ func (s *scan) body(text string, into bool) {
 	c := &classifier{in: s.c.in, path: s.c.path, any: true, body: true, into: into, out: sub}
 	c.text(text, s.nested+1)
 	s.f.merge(sub)
+	s.f.bodies.add(text)
 	for m := range sub.moves {
 		s.f.moves.add(m)
 	}

@@ -21,12 +21,8 @@ var (
 	breakingNames      = []string{"json_to_tsvector", "jsonb_to_tsvector"}
 )
 
-// beforeNames may stand in front of a parenthesis and call nothing.
-var beforeNames = []string{
-	"and", "or", "not", "in", "any", "all", "some", "exists", "on", "using", "where", "having", "by", "when", "then", "else", "case", "select", "from", "join", "returning", "values", "over", "filter", "group",
-	"as", "is", "like", "ilike", "between", "distinct", "union", "except", "intersect", "limit", "offset", "set", "default", "conflict", "materialized", "partition", "lateral", "only", "rollup", "cube", "sets",
-	"with", "varchar", "char", "character", "varying", "numeric", "decimal", "bit", "time", "timestamp", "interval", "float", "array", "into", "key",
-}
+// syntaxNames are functions that the grammar knows.
+var syntaxNames = []string{"substring", "trim", "overlay", "position", "normalize"}
 
 // reservedNames are no names of columns, unless they are quoted.
 var reservedNames = []string{
@@ -37,7 +33,8 @@ var reservedNames = []string{
 // parted is what is known where documents may be taken apart.
 type parted struct {
 	documents, others []string // names of columns that hold documents, and of others
-	functions         []string // those of users that are called, "schema.name"
+	functions         []string // those of users that are called
+	calls             []string // all functions that are
 	simple            bool     // names in expressions are of these columns, of relations as they are
 }
 
@@ -56,8 +53,9 @@ func (c *codec) apart(text string, s *weir.SQL, own bool) bool {
 		return false
 	}
 	for _, fn := range s.Functions {
+		p.calls = append(p.calls, fn[strings.IndexByte(fn, '.')+1:])
 		if !strings.HasPrefix(fn, "pg_catalog.") {
-			p.functions = append(p.functions, fn[strings.IndexByte(fn, '.')+1:])
+			p.functions = append(p.functions, p.calls[len(p.calls)-1])
 		}
 	}
 	ws := plainOperators(words(text))
@@ -72,7 +70,7 @@ func (c *codec) apart(text string, s *weir.SQL, own bool) bool {
 		if ok && p.subscript(ws, i) {
 			return true
 		}
-		if !ok || i+1 >= len(ws) || ws[i+1].kind != '(' || ws[i].kind == 'w' && slices.Contains(beforeNames, name) || i > 0 && (ws[i-1].is("into") || ws[i-1].is("as") || ws[i-1].kind == ':') || keeping(name) {
+		if !ok || i+1 >= len(ws) || ws[i+1].kind != '(' || !slices.Contains(p.calls, name) && !slices.Contains(syntaxNames, name) || keeping(name) {
 			continue
 		}
 		if end := closing(ws, i+1); p.holds(ws[i+2 : min(end+1, len(ws))]) {

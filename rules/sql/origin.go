@@ -106,7 +106,7 @@ func (s *Snapshot) originsOf(r *relation) origins {
 		if whole {
 			continue
 		}
-		o := Origin{Settings: all.Settings, Named: reads.Settings, Text: r.definition.text[toks[span[0]].Start:toks[span[1]-1].End]}
+		o := Origin{Settings: all.Settings, Named: reads.Settings, Functions: reads.Functions, Text: r.definition.text[toks[span[0]].Start:toks[span[1]-1].End]}
 		for _, column := range reads.Columns {
 			if names.has(column[strings.LastIndexByte(column, '.')+1:]) {
 				o.Columns = append(o.Columns, column)

@@ -36,6 +36,9 @@ first_value hash_record json_agg json_agg_strict json_build_array json_build_obj
 lead max min mode num_nonnulls num_nulls percent_rank pg_column_compression pg_column_size pg_typeof quote_literal quote_nullable rank record_out record_send
 row_to_json to_json to_jsonb`)
 
+// systemColumnTable holds the columns that every table has.
+var systemColumnTable = set(`tableoid ctid xmin xmax cmin cmax`)
+
 // settingsTable holds relations and functions that tell every setting.
 var settingsTable = set(`pg_settings pg_file_settings pg_show_all_settings pg_show_all_file_settings`)
 

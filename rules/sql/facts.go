@@ -43,8 +43,8 @@ type facts struct {
 	rels                                                              map[*relation]struct{}
 	calls                                                             map[*routine]struct{}
 	files, program, dynamic, noWhere, writes, changes, backslash      bool
-	fetches                                                           bool // from cursors that a variable names
-	bodies                                                            names
+	fetches                                                           bool  // from cursors that a variable names
+	bodies, titles, firm                                              names // titles are words that are only names given in the text, firm those of other texts
 	taken                                                             bool
 	rows                                                              bool // old or new is mentioned as a whole
 	unclear                                                           string
@@ -104,6 +104,9 @@ func (f *facts) include(o *weir.SQL) {
 		for _, w := range p.from {
 			p.to.add(w)
 		}
+	}
+	for _, w := range o.Identifiers {
+		f.firm.add(w)
 	}
 	for _, m := range o.Moves {
 		f.moves.add(m)

@@ -33,7 +33,7 @@ func (s *scan) chain(i int) int {
 	switch {
 	case f.want && (!call || f.verb == "insert" || f.target):
 		s.place(schema, last, f.target)
-		f.want = false
+		f.want, f.end = false, end
 	case call:
 		if f.want {
 			f.want, f.item, f.rels = false, functionItem, nil
@@ -64,13 +64,21 @@ func (s *scan) cite(w string) {
 
 // label notes the label of a result column at i. It reads no column of its name.
 func (s *scan) label(i int) int {
-	w := s.toks[i].word
+	s.entitle(s.toks[i].word)
+	return i + 1
+}
+
+// entitle notes a word that is only a name given here: a label, an alias, or what stands before a dot and is one. It reads nothing that is called so.
+func (s *scan) entitle(w string) {
+	if s.c.body || s.ddl {
+		s.cite(w)
+		s.touch("", w)
+		return
+	}
 	if !in(s.f.words, w) {
 		s.labels.add(w)
 	}
 	s.f.words.add(w)
-	s.touch("", w)
-	return i + 1
 }
 
 // parts notes all parts of the name at i. It returns where the last part stands, and whether .* follows it.
@@ -78,8 +86,13 @@ func (s *scan) parts(i int) (end int, star bool) {
 	schema := ""
 	for {
 		name := s.toks[i].word
-		s.cite(name)
-		s.touch(schema, name)
+		if schema == "" && s.is(i+1, ".") && !s.top().want && !s.c.body && !s.ddl {
+			s.entitle(name)
+			s.before.add(name)
+		} else {
+			s.cite(name)
+			s.touch(schema, name)
+		}
 		if !s.is(i+1, ".") {
 			return i, false
 		}
@@ -217,8 +230,13 @@ func (s *scan) aliasable(i int) bool {
 func (s *scan) alias(i int) int {
 	f := s.top()
 	name := s.toks[i].word
-	s.cite(name)
-	s.touch("", name)
+	if s.is(i-1, "as") || f.item == relationItem && f.end == i-1 || f.item != relationItem && s.is(i-1, ")") {
+		s.entitle(name)
+		s.aliases.add(name)
+	} else {
+		s.cite(name)
+		s.touch("", name)
+	}
 	s.stands(name, f.rels)
 	if s.is(i+1, "(") && f.item != functionItem && !f.target {
 		s.star = true
@@ -229,24 +247,17 @@ func (s *scan) alias(i int) int {
 
 // field notes that a name stands behind a dot, where it may call a function with what is before it: the row of a name, or, where of is "", any value.
 func (s *scan) field(of, name string, call bool) {
-	found := s.c.in.Snapshot.functions[name]
-	if len(found) == 0 {
-		return
-	}
-	for _, fn := range found {
-		switch {
-		case fn.schema != "pg_catalog" || call || of == "":
-			s.f.call(fn)
-			s.star = true
-		case in(rowTable, name):
-			if s.fields == nil {
-				s.fields = map[[2]string]struct{}{}
-			}
-			s.fields[[2]string{of, name}] = struct{}{}
-		case !s.isColumn(name):
+	for _, fn := range s.c.in.Snapshot.functions[name] {
+		if fn.schema != "pg_catalog" || call || of == "" {
 			s.f.call(fn)
 			s.star = true
 		}
+	}
+	if of != "" && !call {
+		if s.fields == nil {
+			s.fields = map[[2]string]struct{}{}
+		}
+		s.fields[[2]string{of, name}] = struct{}{}
 	}
 	if (name == "current_setting" || name == "set_config") && of == "" {
 		s.f.settings.add("*")
@@ -254,26 +265,23 @@ func (s *scan) field(of, name string, call bool) {
 	}
 }
 
-func (s *scan) isColumn(name string) bool {
-	for r := range s.f.rels {
-		if slices.Contains(r.columns, name) {
-			return true
-		}
-	}
-	return false
-}
-
-// rowCalls acts on the fields that may call functions with whole rows, now that it is known which relations their names stand for.
+// rowCalls acts on the fields that are no columns, now that it is known which relations their names stand for: they are functions of whole rows, or types that
+// these are turned into.
 func (s *scan) rowCalls() {
 	for f := range s.fields {
 		rels := s.placed[f[0]]
-		if len(rels) > 0 && !slices.ContainsFunc(rels, func(r *relation) bool { return !slices.Contains(r.columns, f[1]) }) {
+		if in(systemColumnTable, f[1]) || len(rels) > 0 && !slices.ContainsFunc(rels, func(r *relation) bool { return !slices.Contains(r.columns, f[1]) }) {
 			continue
 		}
-		for _, fn := range s.c.in.Snapshot.functions[f[1]] {
-			s.f.call(fn)
+		if len(rels) > 0 {
+			s.mention(f[0])
 		}
-		s.star = true
+		if in(rowTable, f[1]) || len(rels) > 0 {
+			for _, fn := range s.c.in.Snapshot.functions[f[1]] {
+				s.f.call(fn)
+			}
+		}
+		s.star = s.star || in(rowTable, f[1]) && len(s.c.in.Snapshot.functions[f[1]]) > 0
 	}
 }
 
@@ -444,6 +452,17 @@ func (s *scan) literal(i int) (string, bool) {
 
 // finish works out the columns.
 func (s *scan) finish() {
+	for w := range s.before {
+		if !s.aliases.has(w) {
+			s.touch("", w)
+		}
+	}
+	for w := range s.labels {
+		if s.f.firm.has(w) {
+			delete(s.labels, w)
+		}
+	}
+	s.f.titles.merge(s.labels)
 	s.rowCalls()
 	for m := range s.mentions {
 		name := strings.TrimPrefix(m, "*")

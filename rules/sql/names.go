@@ -119,6 +119,7 @@ func (n *Names) meant(f *facts, body names) {
 	for w := range body {
 		if n.made[w] != nil || n.tables[w] != nil || n.remade.has(w) {
 			f.words.add(w)
+			delete(f.titles, w)
 		}
 	}
 }
@@ -128,7 +129,7 @@ func (f *facts) shadow(n *Names) {
 	if n == nil || len(n.made) == 0 {
 		return
 	}
-	queue := f.words.sorted()
+	queue := slices.DeleteFunc(f.words.sorted(), f.titles.has)
 	for seen := (names{}); len(queue) > 0; {
 		w := queue[0]
 		queue = queue[1:]
@@ -227,6 +228,7 @@ func (n *Names) anew(f *facts, st step) {
 	}
 	if n.made[name] != nil {
 		f.words.add(name)
+		delete(f.titles, name)
 	}
 	if n.rest != nil {
 		f.include(n.rest)

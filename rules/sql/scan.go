@@ -17,7 +17,9 @@ type scan struct {
 	placed   map[string][]*relation // names that may stand for whole rows, and of which relations; none means of all
 	mentions names                  // names that stand in expressions
 	fields   map[[2]string]struct{} // names, and what is behind their dots, that may call functions with rows
-	labels   names                  // words that are only labels of result columns, so far
+	labels   names                  // words that are only names given here, so far: labels of result columns and aliases
+	aliases  names                  // in FROM
+	before   names                  // what stands before dots
 	whole    map[*relation]struct{} // relations of which all columns are meant
 }
 
@@ -36,6 +38,7 @@ type frame struct {
 	grouped   bool // behind GROUP BY
 	item      item
 	rels      []*relation // of the last item
+	end       int         // of its name
 	pending   bool        // an UPDATE or DELETE without WHERE so far
 }
 
@@ -376,7 +379,7 @@ func (s *scan) clause(i int) int {
 	case "into":
 		s.into(i)
 	case "where":
-		f.pending, f.from, f.want = false, false, false
+		f.pending, f.from, f.want, f.item = false, false, false, noItem
 	case "set":
 		if f.verb == "update" && !f.want {
 			f.from, f.item = false, noItem

@@ -271,6 +271,11 @@ func TestNames(t *testing.T) {
 		{"not the temporary function", []string{"create function pg_temp.fresh() returns int language sql as 'select 1'", "select fresh()"}, "!clear"},
 		{"the temporary function", []string{"create function pg_temp.fresh() returns int language sql as 'select 1'", "select pg_temp.fresh()"}, "clear"},
 		{"one of its schema", []string{"create function fresh() returns int language sql as 'select 1'", "select public.fresh()"}, "clear"},
+		{"an alias", []string{"create temp table fresh as select password as p from users", "select fresh.total from orders as fresh"}, "!col:public.users.password clear ro"},
+		{"a label", []string{"create temp table fresh as select password as p from users", "select total as fresh from orders"}, "!col:public.users.password clear ro"},
+		{"an alias beside it", []string{"create temp table fresh as select password as p from users", "select fresh.total from orders as fresh, pg_temp.fresh f"}, "col:public.users.password clear ro"},
+		{"a label beside DO", []string{"create temp view fresh as select password as p from users", "do 'begin perform p from fresh; end'; select 1 as fresh"}, "col:public.users.password"},
+		{"a label beside a body", []string{"create temp view audit as select password as what from users", "create function look() returns setof text language sql as 'select what from audit'", "select look() as audit"}, "col:public.users.password"},
 		{"another schema's", []string{"create table app.fresh (a int)", "select * from app.fresh"}, "rel:app.fresh clear"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -260,6 +260,7 @@ func (s *scan) body(text string, into bool) {
 		s.f.moves.add(m)
 	}
 	s.f.words.merge(sub.words)
+	s.f.firm.merge(sub.words)
 	s.f.writes = s.f.writes || sub.writes
 	for r := range sub.rels {
 		s.f.touch(r)

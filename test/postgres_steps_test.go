@@ -158,6 +158,9 @@ var pgSteps = []struct {
 	{name: "a column under another name", steps: []string{"BEGIN", "ALTER TABLE kept RENAME COLUMN password TO secret", "SELECT secret AS a, 'x' || secret AS b FROM kept", "ROLLBACK"}},
 	{name: "a new column", steps: []string{"BEGIN", "ALTER TABLE owned ADD COLUMN password text", "UPDATE owned SET password = u.password FROM users u WHERE u.id = owned.id", "SELECT password AS a FROM owned", "SELECT 'x' || password AS b FROM owned", "SELECT a FROM owned AS o(i, n, a)", "ROLLBACK"}},
 	{name: "a new column of somebody else", steps: []string{"SELECT 1", "direct: ALTER TABLE grows ADD COLUMN password text DEFAULT 'CANARYpgGrows'", "SELECT password AS a FROM grows", "SELECT * FROM grows AS g(a, b)"}},
+	{name: "a table that was undone and is somebody else's", steps: []string{
+		"BEGIN", "SAVEPOINT s", "CREATE TEMP TABLE swapped (id int, note text)", "ROLLBACK TO s", "direct: CREATE TABLE swapped AS SELECT id, password AS note FROM users; GRANT ALL ON swapped TO app", "SELECT 'x' || note AS a FROM swapped LIMIT 1", "ROLLBACK",
+	}, waits: []string{"SELECT"}},
 	{name: "a rule", steps: []string{"BEGIN", "CREATE RULE also AS ON UPDATE TO owned DO INSTEAD SELECT 'x' || password AS note FROM users LIMIT 1", "UPDATE owned SET id = 1 WHERE id = 1", "ROLLBACK"}},
 	{name: "a trigger", steps: []string{"BEGIN", "CREATE TRIGGER tell BEFORE UPDATE ON owned FOR EACH ROW EXECUTE FUNCTION tell()", "UPDATE owned SET id = 1 WHERE id = 1", "ROLLBACK"}, waits: []string{"CREATE TRIGGER"}},
 	{name: "a statement that a function prepares", steps: []string{"PREPARE p AS SELECT 'x'::text AS x", "CREATE FUNCTION pg_temp.prepares() RETURNS void LANGUAGE plpgsql AS $$ BEGIN DEALLOCATE p; PREPARE p AS SELECT 'x' || password AS x FROM users LIMIT 1; END $$", "SELECT pg_temp.prepares()", "EXECUTE p"}, waits: []string{"CREATE FUNCTION", "SELECT"}},

@@ -291,7 +291,7 @@ func (c *codec) sent(text string, f *facts) {
 		c.altered = true
 		c.o.Changed()
 	}
-	if f.sql.ReadOnly && !has(f.sql, "DECLARE") && len(f.sql.Functions) == 0 {
+	if f.sql.ReadOnly && !has(f.sql, "DECLARE", "SAVEPOINT", "RELEASE", "ROLLBACK", "ABORT") && len(f.sql.Functions) == 0 {
 		return
 	}
 	if c.read.note != nil && c.read.note(text, f.sql) {

@@ -7,7 +7,9 @@ import (
 
 // Binding is what a statement does to a name that later statements of the session may use.
 type Binding struct {
-	Verb   string // "PREPARE", "DEALLOCATE", "DECLARE", "CLOSE", "CREATE", "DROP"; "DISCARD" and "DEALLOCATE"/"CLOSE" with no name mean all
+	// Verb is "PREPARE", "DEALLOCATE", "DECLARE", "CLOSE", "CREATE", "DROP", "SAVEPOINT", "RELEASE", or "ROLLBACK" to one; "DISCARD", and "DEALLOCATE", "CLOSE" and
+	// "ROLLBACK" with no name, mean all
+	Verb   string
 	Name   string
 	Kind   string // of CREATE and DROP: "table", "view", "function" …; "alias" for another name of what there is, "on" for what runs with a relation
 	Schema string // of CREATE and DROP: as it is written; "pg_temp" where it is temporary
@@ -74,6 +76,8 @@ func (s *scan) bindings(out []Binding, lo, hi int) []Binding {
 			name = s.toks[i].word
 		}
 		return append(out, Binding{Verb: strings.ToUpper(w), Name: name})
+	case "savepoint", "release", "rollback", "abort":
+		return s.bindSavepoint(out, w, i, hi)
 	case "discard":
 		return append(out, Binding{Verb: "DISCARD"})
 	case "create", "drop":
@@ -98,6 +102,26 @@ func (s *scan) bindings(out []Binding, lo, hi int) []Binding {
 		}
 	}
 	return out
+}
+
+// bindSavepoint adds the savepoint that the statement w makes, releases or goes back to. i is behind w.
+func (s *scan) bindSavepoint(out []Binding, w string, i, hi int) []Binding {
+	b := Binding{Verb: strings.ToUpper(w)}
+	if w == "abort" {
+		b.Verb = "ROLLBACK"
+	}
+	to := w == "savepoint" || w == "release"
+	for i < hi && s.isAny(i, "work", "transaction", "to") {
+		to = to || s.is(i, "to")
+		i++
+	}
+	if to && w != "savepoint" && s.is(i, "savepoint") && i+1 < hi {
+		i++
+	}
+	if to && i < hi {
+		b.Name = s.toks[i].word
+	}
+	return append(out, b)
 }
 
 // bindCreate adds what the CREATE or DROP before i makes or takes.

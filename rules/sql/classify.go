@@ -219,6 +219,9 @@ func (c *classifier) text(text string, nested int) {
 				for _, name := range b.surely(c.path) {
 					c.sure.add(name)
 				}
+				if b.Verb == "ROLLBACK" {
+					c.sure = nil
+				}
 			}
 			s.statement(lo, hi)
 		}

@@ -17,6 +17,7 @@ type Names struct {
 	tables  map[string]*relation
 	sure    names     // see Binding.surely
 	fresh   []string  // of sure, those of a transaction that has not ended
+	saved   []saved   // its savepoints
 	rest    *weir.SQL // what all names stand for together that made has no room for
 	cursors map[string]*weir.SQL
 	portals [8]portal // the last ones that were noted, portal the next one's place
@@ -49,7 +50,7 @@ func (n *Names) Note(text string, s *weir.SQL, in Input) (changed bool) {
 			writes = n.remake(s, known, &in) || writes
 		}
 	}
-	if !slices.ContainsFunc(s.Operations, func(op string) bool { return op == "CREATE" || op == "ALTER" || op == "DECLARE" }) {
+	if !slices.ContainsFunc(s.Operations, func(op string) bool { return slices.Contains(namingNames, op) }) {
 		return writes
 	}
 	for _, b := range Bindings(text, in) {
@@ -57,6 +58,12 @@ func (n *Names) Note(text string, s *weir.SQL, in Input) (changed bool) {
 		case "DECLARE":
 			n.cursor(b.Name, without(s, "DECLARE"))
 			changed = true
+		case "SAVEPOINT":
+			if n.saved = append(n.saved, saved{b.Name, len(n.fresh)}); len(n.saved) > maxSaved {
+				n.saved = n.saved[:0]
+			}
+		case "RELEASE", "ROLLBACK":
+			changed = n.back(&b) || changed
 		case "CREATE":
 			n.create(&b, s, &in)
 			if b.Makes {
@@ -78,6 +85,40 @@ func (n *Names) Portal(name string, s *weir.SQL) {
 	n.portals[n.portal%len(n.portals)] = portal{name, s}
 	n.portal++
 	n.cursor(name, without(s))
+}
+
+// namingNames are operations that give names, or take some back.
+var namingNames = []string{"CREATE", "ALTER", "DECLARE", "SAVEPOINT", "RELEASE", "ROLLBACK", "ABORT"}
+
+// saved is a savepoint, and how many names were fresh when it was made.
+type saved struct {
+	name  string
+	fresh int
+}
+
+// maxSaved bounds how many savepoints are kept; going back to one that is not undoes all.
+const maxSaved = 1000
+
+// back releases a savepoint, or takes back what was made since. It reports whether a name was.
+func (n *Names) back(b *Binding) (changed bool) {
+	at := len(n.saved) - 1
+	for at >= 0 && (b.Name == "" || n.saved[at].name != b.Name) {
+		at--
+	}
+	if b.Verb == "RELEASE" {
+		n.saved = n.saved[:max(at, 0)]
+		return false
+	}
+	from := 0
+	if at >= 0 {
+		from = min(n.saved[at].fresh, len(n.fresh))
+	}
+	for _, name := range n.fresh[from:] {
+		delete(n.sure, name)
+		changed = true
+	}
+	n.fresh, n.saved = n.fresh[:from], n.saved[:at+1]
+	return changed
 }
 
 // portal is one that was noted.
@@ -180,7 +221,7 @@ func (n *Names) Ended(stays bool) {
 			delete(n.sure, name)
 		}
 	}
-	n.fresh = n.fresh[:0]
+	n.fresh, n.saved = n.fresh[:0], n.saved[:0]
 }
 
 // Own tells whether a relation, "schema.name", may be one that the session made, or made anew, of others.

@@ -88,6 +88,18 @@ var pgSteps = []struct {
 		"SELECT upper(note) AS a FROM tv", "CREATE TEMP TABLE tt AS SELECT doc ->> 'password' AS note FROM docs", "x: SELECT note FROM tt", "SELECT 'x' || note AS a FROM tt", "CREATE TEMP TABLE tu AS SELECT doc::text AS id FROM docs", "SELECT reverse(id) AS a FROM tu",
 		"CREATE FUNCTION pg_temp.own() RETURNS text LANGUAGE sql AS $$ SELECT doc ->> 'password' FROM docs $$", "SELECT pg_temp.own() AS a",
 	}, never: []string{"CANARYPG"}},
+	{name: "documents by parameters of EXECUTE", steps: []string{
+		"PREPARE pj(text) AS SELECT doc ->> $1 AS a FROM docs", "EXECUTE pj('password')", "EXECUTE pj('pass' || 'word')", "PREPARE pk(jsonpath) AS SELECT jsonb_path_query(doc, $1) AS a FROM docs", "EXECUTE pk('$.*')",
+		"PREPARE pz(text) AS SELECT doc ->> $1 AS a FROM docs; EXECUTE pz('password')",
+	}},
+	{name: "documents by paths that are made", steps: []string{
+		"SELECT xpath('/a/p' || 'assword/text()', x) AS a FROM docs", "SELECT fetchval(tags, 'pass' || 'word') AS a FROM docs", "SELECT slice(tags, ARRAY['pass' || 'word']) AS a FROM docs",
+		"SELECT t.a FROM docs, xmltable('/a' PASSING x COLUMNS a text PATH 'pass' || 'word') t",
+	}},
+	{name: "keys and values that part later", steps: []string{
+		"SELECT key, value FROM (docs CROSS JOIN LATERAL jsonb_each_text(doc)) AS z(id, doc, j, tags, x, value, key)", "CREATE TEMP TABLE kvt AS SELECT key, value FROM docs, jsonb_each_text(doc)", "x: SELECT value FROM kvt", "SELECT 'x' || value AS a FROM kvt",
+		"CREATE TEMP TABLE kvu (id int, k text, v text)", "INSERT INTO kvu SELECT id, key, value FROM docs, jsonb_each_text(doc)", "SELECT v FROM kvu", "SELECT b FROM kv", "SELECT value FROM kv2", "SELECT upper(value) AS a FROM kv2",
+	}, never: []string{"CANARYPG"}},
 	{name: "documents by functions", steps: []string{"x: SELECT pickdoc('password') AS a", "SELECT pickdoc('password')::int", "SELECT pickpassword() AS a", "SELECT reversed() AS a", "x: SELECT password AS a FROM pickv", "SELECT changed FROM pickv"}},
 	{name: "documents that go elsewhere", steps: []string{"INSERT INTO owned (note) SELECT svals(tags) FROM docs", "INSERT INTO owned (note) SELECT reverse(doc::text) FROM docs", "INSERT INTO owned (note) SELECT pickpassword()"}, waits: []string{"INSERT"}},
 	{name: "generated columns", steps: []string{"x: SELECT note FROM gen", "SELECT 'x' || note AS a FROM gen", "COPY gen TO STDOUT", "SELECT other FROM gen", "INSERT INTO owned (note) SELECT note FROM gen"}, waits: []string{"INSERT"}, never: []string{"CANARYPG"}},
@@ -177,6 +189,8 @@ const pgStepsSetup = `
 CREATE TABLE docs (id int, doc jsonb, j json, tags hstore, x xml);
 INSERT INTO docs VALUES (1, '{"password": "CANARYpgDoc1", "ok": "fine"}', '{"password": "CANARYpgDoc2", "ok": "fine"}', 'password=>CANARYpgTag3', '<a><password>CANARYpgXml4</password></a>');
 CREATE VIEW docv AS SELECT id, reverse(doc::text) AS note, doc::text AS whole FROM docs;
+CREATE VIEW kv AS SELECT id, key AS a, value AS b FROM docs, jsonb_each_text(doc);
+CREATE VIEW kv2 AS SELECT id, key, value FROM docs, jsonb_each_text(doc);
 CREATE FUNCTION wholedoc() RETURNS text LANGUAGE sql AS $$ SELECT doc::text FROM docs LIMIT 1 $$;
 CREATE FUNCTION pickdoc(k text) RETURNS text LANGUAGE sql STABLE AS $$ SELECT doc ->> k FROM docs LIMIT 1 $$;
 CREATE FUNCTION pickpassword() RETURNS text LANGUAGE sql STABLE AS $$ SELECT doc ->> 'password' FROM docs LIMIT 1 $$;

@@ -180,8 +180,8 @@ func (c *codec) classify(text string, picks pick) *facts {
 	if f.sql == nil {
 		f.sql = &weir.SQL{Unclear: "the classifier said nothing"}
 	}
-	taken := picks == pickSecret || c.apart(text, f.sql, c.read.reads != nil && c.read.reads(f.sql))
-	if !f.sql.Taken && (taken || c.taking(f.sql)) {
+	taken := picks == pickSecret || picks == pickLater && has(f.sql, "EXECUTE") || c.apart(text, f.sql, c.read.reads != nil && c.read.reads(f.sql))
+	if !f.sql.Taken && (taken || c.taking(f.sql) || has(f.sql, "CREATE", "INSERT", "UPDATE", "MERGE") && mayPick(text) && pairs(words(text))) {
 		s := *f.sql
 		s.Taken = true
 		f.sql = &s
@@ -221,7 +221,10 @@ func (c *codec) classify(text string, picks pick) *facts {
 // prepared is what a prepared statement of the session does; nil when there is none.
 func (c *codec) prepared(name string) *weir.SQL {
 	if st := c.statements[name]; st != nil {
-		return sql.Inner(c.current(st).sql)
+		f := c.current(st)
+		s := sql.Inner(f.sql)
+		s.Taken = s.Taken || f.reads.key // a parameter may name a secret
+		return s
 	}
 	return nil
 }

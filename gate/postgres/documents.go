@@ -24,6 +24,8 @@ func (c *codec) exploded(ws []word, i int) bool {
 		return !written(ws[i+2:end]) && !aligned(ws, i, end)
 	case strings.Contains(name, "populate_record"):
 		return c.populates(ws)
+	case (name == "fetchval" || name == "slice") && !plainPath(ws[i+2:]), (name == "xmltable" || strings.HasPrefix(name, "xpath")) && made(ws[i+2:end]):
+		return true
 	case strings.HasPrefix(name, "json") && strings.Contains(name, "_path_"), name == "xmltable", strings.HasPrefix(name, "xpath"):
 		return slices.ContainsFunc(ws[i+2:end], func(w word) bool { return w.kind == 'u' || w.kind == '\'' && wildPath(w.text, name[0] == 'x') })
 	}
@@ -54,6 +56,26 @@ func written(ws []word) bool {
 		return false
 	}
 	return len(ws) == 1 || len(ws) == 4 && ws[1].kind == ':' && ws[2].kind == ':'
+}
+
+// made reports whether a path of XML, the first argument or one behind PATH, may be made while it runs.
+func made(ws []word) bool {
+	for i := range ws {
+		if ws[i].kind == '|' || (i == 0 || ws[i-1].is("path")) && ws[i].kind != '\'' && ws[i].kind != '$' && !ws[i].is("xmlnamespaces") {
+			return true
+		}
+	}
+	return false
+}
+
+// pairs reports whether a text reads the keys and values of documents, each in a column.
+func pairs(ws []word) bool {
+	for i := range ws {
+		if name, ok := ws[i].identifier(); ok && i+1 < len(ws) && ws[i+1].kind == '(' && slices.Contains(eachNames, name) && !written(ws[i+2:closing(ws, i+1)]) {
+			return true
+		}
+	}
+	return false
 }
 
 // wildPath reports whether a path may reach what stands under names that it does not name.
@@ -103,6 +125,11 @@ func aligned(ws []word, i, end int) bool {
 			return false
 		}
 		key, value = "k", "v"
+	}
+	for n := max(from, 1); n+1 < len(ws); n++ { // other names for columns of a join
+		if name, ok := ws[n].identifier(); ok && n != j && ws[n+1].kind == '(' && (ws[n-1].kind == ')' || ws[n-1].is("as")) && !slices.Contains(clauseNames, name) {
+			return false
+		}
 	}
 	keyed, valued := false, false
 	for _, item := range items {

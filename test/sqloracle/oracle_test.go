@@ -232,6 +232,10 @@ func tokens(text string) string {
 	}
 	var want [][2]int32
 	for _, t := range scan.Tokens {
+		if n := len(want) - 1; n >= 0 && want[n][1] == t.Start && text[t.Start] == '\'' && strings.EqualFold(text[want[n][0]:want[n][1]], "n") {
+			want[n][1] = t.End // the server takes N'...' for a type and a string, which is the same to who looks for names and text
+			continue
+		}
 		want = append(want, [2]int32{t.Start, t.End})
 	}
 	for i := range min(len(got), len(want)) {
@@ -243,6 +247,15 @@ func tokens(text string) string {
 		return fmt.Sprintf("%d tokens, want %d", len(got), len(want))
 	}
 	return ""
+}
+
+// TestTokens compares what fuzzing has found.
+func TestTokens(t *testing.T) {
+	for _, text := range []string{"select f(n'')", "select N'a''b' n", "select n, ''"} {
+		if miss := tokens(text); miss != "" {
+			t.Errorf("%s: %s", text, miss)
+		}
+	}
 }
 
 func TestCorpus(t *testing.T) {

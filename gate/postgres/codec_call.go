@@ -44,12 +44,7 @@ func (c *codec) call(r *session.Requests, frame, body []byte) error {
 	}
 	args := bytes.Clone(in.b)
 	cmd.Parameters = func() ([]byte, error) { return args, nil }
-	cmd.Held = c.holding(r)
-	x, d := c.ask(r, cmd)
-	if d != nil {
-		c.refuse(r, owedDenied, d)
-		return nil
-	}
+	x := c.allowed(r, cmd)
 	if x == nil {
 		return nil
 	}

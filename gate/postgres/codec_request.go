@@ -181,12 +181,7 @@ func (c *codec) query(r *session.Requests, frame, body []byte) error {
 		c.refuse(r, owedDenied, r.Refuse(cmd, d))
 		return nil
 	}
-	cmd.Held = c.holding(r)
-	x, d := c.ask(r, cmd)
-	if d != nil {
-		c.refuse(r, owedDenied, d)
-		return nil
-	}
+	x := c.allowed(r, cmd)
 	if x == nil {
 		return nil
 	}
@@ -195,6 +190,17 @@ func (c *codec) query(r *session.Requests, frame, body []byte) error {
 	delete(c.portals, "")
 	c.pushLast(entry{kind: owedQuery, run: c.begin(x), facts: f, names: f.names, name: text})
 	return r.Forward(x, frame)
+}
+
+// allowed asks for a command that is one message, which a ReadyForQuery answers. nil: it is not to be forwarded, and the client is told why if it has to be.
+func (c *codec) allowed(r *session.Requests, cmd *weir.Command) *session.Exchange {
+	cmd.Held = c.holding(r)
+	x, d := c.ask(r, cmd)
+	if d != nil {
+		c.refuse(r, owedDenied, d)
+		return nil
+	}
+	return x
 }
 
 // holding tells the client that its statement waits.

@@ -42,12 +42,11 @@ func (r *Reused) Write(p []byte) (int, error) {
 		_ = r.Close()
 		return 0, net.ErrClosed
 	}
-	n, err := r.Conn.Write(p)
-	r.sent.Add(int64(n))
-	return n, err
+	r.sent.Add(int64(len(p))) // first: who has seen this connection closed, and nothing counted, is sure that nothing was sent
+	return r.Conn.Write(p)
 }
 
-// Sent is how many bytes were written so far.
+// Sent is how many bytes were written so far, or may have been.
 func (r *Reused) Sent() int64 { return r.sent.Load() }
 
 // ReusedOf finds the one that a connection is, or that it runs TLS over; nil when there is none.

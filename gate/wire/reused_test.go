@@ -92,3 +92,32 @@ func waitForMore(t *testing.T, c net.Conn) {
 		t.Fatal(err)
 	}
 }
+
+// slowEnd is a connection whose writes take effect before they return.
+type slowEnd struct {
+	net.Conn
+	wrote, goOn chan struct{}
+}
+
+func (c slowEnd) Write(p []byte) (int, error) {
+	close(c.wrote)
+	<-c.goOn
+	return len(p), nil
+}
+
+// TestReusedCountsWhatIsUnderWay looks while a write is under way: what it sends may be there already.
+func TestReusedCountsWhatIsUnderWay(t *testing.T) {
+	c := slowEnd{wrote: make(chan struct{}), goOn: make(chan struct{})}
+	r := wire.NewReused(c)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = r.Write([]byte("POST"))
+	}()
+	<-c.wrote
+	if r.Sent() != 4 {
+		t.Errorf("%d bytes", r.Sent())
+	}
+	close(c.goOn)
+	<-done
+}
